@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * A cache as a whole: made on an open device or on none, and ended.
+ */
+#include <linux/random.h>
+
+#include "kfc.h"
+#include "store.h"
+#include "super.h"
+
+/* Pages of reads for each read that may be in flight, on the average. */
+#define KFC_READ_PAGES 8
+
+static u32 max_read_pages(const struct kfc_config *cfg)
+{
+	u32 one = kfc_class_pages(kfc_class_of(cfg->item_max / KFC_PAGE + 3));
+
+	return cfg->io_depth * KFC_READ_PAGES + 4 * one;
+}
+
+/**
+ * kfc_cache_bound() - the most memory that the store takes
+ * @c: the cache; its configuration is complete and the device known
+ *
+ * Return: bytes: index, slab buffers and table, reads in flight
+ */
+u64 kfc_cache_bound(const struct kfc_cache *c)
+{
+	u64 slabs = c->dev ? div_u64(c->dev->pages * KFC_PAGE,
+				     c->cfg.slab_bytes) : 0;
+	u64 index = kfc_index_size(c->cfg.index_bytes);
+
+	return index + index / 512 + kfc_log_bound(&c->cfg, slabs) +
+	       (c->dev ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
+}
+
+static int start_empty(struct kfc_cache *c, struct kfc_geometry *geo)
+{
+	memset(geo, 0, sizeof(*geo));
+	geo->slab_bytes = c->cfg.slab_bytes;
+	get_random_bytes(&c->hkey, sizeof(c->hkey));
+	c->valid_from = 1;
+	return 0;
+}
+
+/**
+ * kfc_cache_init() - make a cache and start its background thread
+ * @c: the cache, with cfg, counters and dev set
+ *
+ * Context: may sleep. Return: 0 or a negative errno with nothing left behind
+ */
+int kfc_cache_init(struct kfc_cache *c)
+{
+	struct kfc_geometry geo;
+	int err;
+
+	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes));
+	if (err)
+		return err;
+	err = c->dev ? kfc_super_load(c, &geo) : start_empty(c, &geo);
+	if (err)
+		goto index;
+	c->max_read_pages = max_read_pages(&c->cfg);
+	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
+	if (err)
+		goto super;
+	err = kfc_log_start(c);
+	if (err)
+		goto log;
+	return 0;
+log:
+	kfc_log_exit(c);
+super:
+	kfc_super_free(c);
+index:
+	kfc_index_exit(&c->index);
+	return err;
+}
+
+/**
+ * kfc_cache_exit() - end a cache
+ * @c: the cache; no client is left and no read in flight
+ *
+ * Context: sleeps until writes under way have ended.
+ */
+void kfc_cache_exit(struct kfc_cache *c)
+{
+	kfc_log_stop(c);
+	kfc_log_exit(c);
+	kfc_super_free(c);
+	kfc_index_exit(&c->index);
+}

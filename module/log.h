@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef KFC_LOG_H
+#define KFC_LOG_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+
+#include "dev.h"
+#include "index.h"
+#include "record.h"
+#include "super.h"
+
+struct kfc_cache;
+struct kfc_config;
+struct task_struct;
+
+/*
+ * The life of a slab, in this order and round again:
+ *
+ * FREE	    no record, no buffer; on log->free
+ * READY    has a zeroed buffer; on log->ready
+ * OPEN	    a head appends to it
+ * SEALED   full, every reservation committed or dead; on log->sealed
+ * WRITING  the writer has it
+ * STORED   on the device (or, without one, only in memory); on log->stored,
+ *	    oldest first. Its buffer stays until it is wanted elsewhere
+ * DRAIN    no slot points here any more; waits for reads and a grace period
+ */
+enum kfc_slab_state {
+	KFC_SLAB_FREE,
+	KFC_SLAB_READY,
+	KFC_SLAB_OPEN,
+	KFC_SLAB_SEALED,
+	KFC_SLAB_WRITING,
+	KFC_SLAB_STORED,
+	KFC_SLAB_DRAIN,
+};
+
+/**
+ * struct kfc_buf - memory of one slab
+ * @list: in log->bufs while nobody has it
+ * @pages: order-0 pages, each may be lent to a socket by reference
+ */
+struct kfc_buf {
+	struct list_head list;
+	struct page *pages[];
+};
+
+/**
+ * struct kfc_slab - what is known of one slab
+ * @list: the list of its state; log->lock
+ * @resident: in log->resident while it is STORED and has a buffer; log->lock
+ * @seq: of this life; written before a slot can point here, 0 before the first
+ * @max_order: highest order number in it, grows while it is OPEN
+ * @buf: its memory, NULL once it is only on the device. RCU: written by the
+ *	writer thread, freed for reuse after a grace period
+ * @pins: device reads and modifications that rely on this life of the slab
+ * @live: slots that point here; changes under the locks of their groups
+ * @holds: reservations that are not committed, and one of the head while OPEN
+ * @nr_recs: records; written under the head's lock while OPEN
+ * @end: where the last record ends; likewise
+ * @state: enum kfc_slab_state; log->lock
+ */
+struct kfc_slab {
+	struct list_head list;
+	struct list_head resident;
+	u64 seq;
+	atomic64_t max_order;
+	struct kfc_buf __rcu *buf;
+	atomic_t pins;
+	atomic_t live;
+	atomic_t holds;
+	u32 nr_recs;
+	u32 end;
+	u8 state;
+};
+
+/**
+ * struct kfc_head - where sets append
+ * @lock: held for the few instructions of a reservation
+ * @slab: the OPEN slab or NULL; under @lock
+ */
+struct kfc_head {
+	spinlock_t lock;
+	struct kfc_slab *slab;
+} ____cacheline_aligned_in_smp;
+
+#define KFC_MAX_HEADS	64
+/* Slabs that may be on their way to the device at once. */
+#define KFC_WRITES	2
+/* I/O errors in a row that make a device a failed one. */
+#define KFC_MAX_ERRORS	16
+
+/**
+ * struct kfc_write - a slab on its way to the device
+ * @io: the I/O
+ * @slab: which, NULL while this one is idle; the writer thread alone
+ * @log: whose
+ * @done: set when @io has ended
+ */
+struct kfc_write {
+	struct kfc_io io;
+	struct kfc_slab *slab;
+	struct kfc_log *log;
+	bool done;
+};
+
+/**
+ * struct kfc_log - the log
+ * @geo: where slabs lie on the device; constant
+ * @slabs: all slabs; constant
+ * @nr_slabs: how many
+ * @slab_pages: pages of a slab
+ * @first_seq: sequence of this load's first slab
+ * @next_seq: of the next slab to open; @lock
+ * @nr_bufs: buffers in all
+ * @lock: the lists and states of slabs and buffers
+ * @free: FREE slabs, ring order
+ * @ready: READY slabs
+ * @sealed: SEALED slabs, to be written
+ * @stored: STORED slabs, oldest first
+ * @resident: those of them that have a buffer
+ * @drain: DRAIN slabs
+ * @bufs: buffers without a slab, zeroed
+ * @nr_free: length of @free
+ * @nr_ready: length of @ready
+ * @nr_stored: length of @stored
+ * @nr_heads: how many heads
+ * @heads: the heads
+ * @writes: writer thread alone
+ * @errors: I/O errors in a row
+ * @failed: the device is given up; set once, READ_ONCE elsewhere
+ * @starved: a set found no place since the last READY slab
+ * @kicked: there may be work for the writer thread
+ * @swept: the entries of a failed device are out of the index
+ * @dirty: buffers that wait to be zeroed; writer thread alone
+ * @orphans: pages that a socket still held when their buffer was reused, with
+ *	our reference; writer thread alone
+ * @nr_orphans: how many; READ_ONCE elsewhere
+ * @max_orphans: room in @orphans
+ * @wait: where the writer thread sleeps
+ * @task: the writer thread
+ */
+struct kfc_log {
+	struct kfc_geometry geo;
+	struct kfc_slab *slabs;
+	u32 nr_slabs;
+	u32 slab_pages;
+	u64 first_seq;
+	u64 next_seq;
+	u32 nr_bufs;
+	spinlock_t lock;
+	struct list_head free;
+	struct list_head ready;
+	struct list_head sealed;
+	struct list_head stored;
+	struct list_head resident;
+	struct list_head drain;
+	struct list_head bufs;
+	u32 nr_free;
+	u32 nr_ready;
+	u32 nr_stored;
+	u32 nr_heads;
+	struct kfc_head *heads;
+	struct kfc_write writes[KFC_WRITES];
+	atomic_t errors;
+	bool failed;
+	bool starved;
+	bool kicked;
+	bool swept;
+	struct list_head dirty;
+	struct page **orphans;
+	u32 nr_orphans;
+	u32 max_orphans;
+	wait_queue_head_t wait;
+	struct task_struct *task;
+};
+
+/**
+ * struct kfc_rsv - a place in the log that is being filled
+ * @slab: where
+ * @pages: the page it starts in and those behind it
+ * @off: offset of the record in the first
+ * @slab_off: offset of the record in the slab
+ * @nr: its number in the summary
+ * @klen: length of the key
+ * @vlen: length of the value
+ * @tag: of the index
+ */
+struct kfc_rsv {
+	struct kfc_slab *slab;
+	struct page **pages;
+	u32 off;
+	u32 slab_off;
+	u32 nr;
+	u32 klen;
+	u32 vlen;
+	u32 tag;
+};
+
+/* Gauges of the store, for stats. */
+struct kfc_log_info {
+	u64 items;
+	u64 mem_bytes;
+	u64 mem_limit;
+	u64 dev_bytes_used;
+	u64 dev_limit;
+	u64 slabs_total;
+	u64 slabs_free;
+	u64 slabs_used;
+	u64 index_slots;
+	u64 index_used;
+	u64 index_bytes;
+	u64 io_queue;
+	bool dev_failed;
+};
+
+/* log.c */
+u32 kfc_log_max_value(const struct kfc_log *l, u32 klen);
+int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
+		    u32 tag, struct kfc_rsv *r);
+void kfc_log_commit(struct kfc_cache *c, struct kfc_rsv *r, u64 hash,
+		    u64 order, u32 flags, u32 exptime);
+void kfc_log_abort(struct kfc_cache *c, struct kfc_rsv *r);
+u64 kfc_log_page(const struct kfc_log *l, const struct kfc_rsv *r);
+struct kfc_sum_page *kfc_log_summary(struct kfc_log *l, struct kfc_buf *b,
+				     u32 nr);
+
+/* slab.c */
+int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
+		 u64 first_seq);
+void kfc_log_exit(struct kfc_cache *c);
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c);
+void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
+void kfc_log_kick(struct kfc_log *l);
+void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info);
+u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
+
+static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
+{
+	return &l->slabs[kfc_slot_page(slot) / l->slab_pages];
+}
+
+/* True while so many pages are with sockets that answers are to be copied. */
+static inline bool kfc_log_lent_out(const struct kfc_log *l)
+{
+	return READ_ONCE(l->nr_orphans) > l->max_orphans / 2;
+}
+
+/* writer.c */
+bool kfc_log_step(struct kfc_cache *c);
+int kfc_log_start(struct kfc_cache *c);
+void kfc_log_stop(struct kfc_cache *c);
+void kfc_log_io_result(struct kfc_cache *c, int err);
+
+/* reclaim.c */
+enum kfc_evict {
+	KFC_EVICT_SPACE,	/* the oldest slab makes room */
+	KFC_EVICT_DEVICE,	/* it could not be written, or read any more */
+};
+
+void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
+		    enum kfc_evict why);
+void kfc_sweep_unreadable(struct kfc_cache *c);
+
+#endif /* KFC_LOG_H */

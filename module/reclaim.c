@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Reclaim: take the slots that point into a slab out of the index, so that its
+ * space can go to somebody else.
+ */
+#include <linux/completion.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "kfc.h"
+
+static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
+			   enum kfc_evict why, bool dead)
+{
+	if (c->dev)
+		kfc_count(c, ext_objects_evicted);
+	if (dead)
+		kfc_count(c, reclaimed);
+	else if (why == KFC_EVICT_SPACE)
+		kfc_count(c, ev_space);
+	else
+		kfc_count(c, ev_device);
+}
+
+static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
+		       const struct kfc_sum_entry *e, enum kfc_evict why)
+{
+	u64 order = le64_to_cpu(e->order), now = kfc_now(c);
+	u32 exptime = le32_to_cpu(e->exptime);
+	struct kfc_log *l = &c->log;
+	struct kfc_ipos pos;
+	u64 page, *slot;
+	spinlock_t *lock;
+	bool hit = false;
+
+	if (!order)
+		return;
+	page = (u64)(s - l->slabs) * l->slab_pages +
+	       le32_to_cpu(e->off) / KFC_PAGE;
+	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
+	lock = kfc_index_lock(&c->index, &pos);
+	spin_lock(lock);
+	slot = kfc_index_find(&c->index, &pos);
+	if (slot && kfc_slot_page(*slot) == page) {
+		kfc_index_clear(&c->index, &pos, slot);
+		atomic_dec(&s->live);
+		hit = true;
+	}
+	spin_unlock(lock);
+	if (hit)
+		count_eviction(c, s, why, (exptime && exptime <= now) ||
+			       order < READ_ONCE(c->valid_from));
+}
+
+/* Every slot for which @match says so; a full pass, for what is broken. */
+static void sweep(struct kfc_cache *c, enum kfc_evict why,
+		  bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
+				struct kfc_slab *arg), struct kfc_slab *arg)
+{
+	u32 bits = KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH;
+	u32 line, i;
+
+	for (line = 0; line < c->index.lines; line++) {
+		u64 *v = kfc_index_line(&c->index, line);
+		struct kfc_ipos pos = { .line = line };
+		spinlock_t *lock = kfc_index_lock(&c->index, &pos);
+
+		spin_lock(lock);
+		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+			struct kfc_slab *s;
+
+			if (!v[i])
+				continue;
+			s = kfc_slab_of(&c->log, v[i]);
+			if (!match(c, s, arg))
+				continue;
+			pos.tag = kfc_slot_tag(v[i]);
+			pos.line = (line & ~(KFC_GROUP_LINES - 1)) |
+				   (pos.tag >> bits) % KFC_GROUP_LINES;
+			kfc_index_clear(&c->index, &pos, &v[i]);
+			atomic_dec(&s->live);
+			count_eviction(c, s, why, false);
+		}
+		spin_unlock(lock);
+		if (line % 1024 == 0)
+			cond_resched();
+	}
+}
+
+static bool is_slab(struct kfc_cache *c, struct kfc_slab *s,
+		    struct kfc_slab *arg)
+{
+	return s == arg;
+}
+
+static bool is_unreadable(struct kfc_cache *c, struct kfc_slab *s,
+			  struct kfc_slab *arg)
+{
+	return !rcu_access_pointer(s->buf);
+}
+
+/**
+ * kfc_sweep_unreadable() - drop all entries of a failed device
+ * @c: the cache; log.failed is set
+ *
+ * Context: the writer thread; sleeps.
+ */
+void kfc_sweep_unreadable(struct kfc_cache *c)
+{
+	sweep(c, KFC_EVICT_DEVICE, is_unreadable, NULL);
+}
+
+struct sum_read {
+	struct kfc_io io;
+	struct completion done;
+};
+
+static void sum_read_done(struct kfc_io *io)
+{
+	complete(&container_of(io, struct sum_read, io)->done);
+}
+
+/* The summary of a slab that is only on the device, last page first. */
+static struct page **read_summary(struct kfc_cache *c, struct kfc_slab *s,
+				  u32 n)
+{
+	struct kfc_log *l = &c->log;
+	struct sum_read rd = { .io.nr_pages = n, .io.done = sum_read_done };
+	struct page **pages;
+	u32 i;
+
+	pages = kvcalloc(n, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
+	if (!pages)
+		return NULL;
+	for (i = 0; i < n; i++) {
+		pages[i] = alloc_page(GFP_KERNEL | __GFP_NORETRY |
+				      __GFP_NOWARN);
+		if (!pages[i])
+			goto free;
+	}
+	init_completion(&rd.done);
+	rd.io.pages = pages;
+	rd.io.page_no = l->geo.slabs_at +
+			(u64)(s - l->slabs + 1) * l->slab_pages - n;
+	c->dev->ops->read(c->dev, &rd.io);
+	wait_for_completion(&rd.done);
+	kfc_log_io_result(c, rd.io.err);
+	if (!rd.io.err)
+		return pages;
+	kfc_count(c, read_errors);
+free:
+	for (i = 0; i < n && pages[i]; i++)
+		put_page(pages[i]);
+	kvfree(pages);
+	return NULL;
+}
+
+static void drop_entries(struct kfc_cache *c, struct kfc_slab *s,
+			 const struct kfc_sum_page *sp, u32 nr,
+			 enum kfc_evict why)
+{
+	u32 i = min(s->nr_recs - nr * KFC_SUM_ENTRIES, KFC_SUM_ENTRIES);
+
+	/* Newest first: it is the one that a slot means. */
+	while (i--)
+		drop_entry(c, s, &sp->e[i], why);
+}
+
+static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
+			    enum kfc_evict why)
+{
+	struct page **pages;
+	bool ok = true;
+	u32 i;
+
+	if (READ_ONCE(c->log.failed))
+		return false;
+	pages = read_summary(c, s, n);
+	if (!pages)
+		return false;
+	for (i = n; i--; ) {
+		struct kfc_sum_page *sp = page_address(pages[n - 1 - i]);
+
+		if (!kfc_page_ok(sp, s->seq, c->log.slab_pages - 1 - i) ||
+		    le32_to_cpu(sp->magic) != KFC_SUM_MAGIC) {
+			kfc_count(c, bad_summary);
+			ok = false;
+		} else {
+			drop_entries(c, s, sp, i, why);
+		}
+		put_page(pages[n - 1 - i]);
+		cond_resched();
+	}
+	kvfree(pages);
+	return ok;
+}
+
+/**
+ * kfc_slab_empty() - take every slot that points into a slab from the index
+ * @c: the cache
+ * @s: a slab that nobody appends to; counted are what it loses
+ * @why: for the counters
+ *
+ * By the slab's summary, from memory or from the device; where that can't be
+ * had, by a pass over the whole index. Context: the writer thread; sleeps.
+ */
+void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
+		    enum kfc_evict why)
+{
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+	u32 i, n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+
+	if (!atomic_read(&s->live))
+		return;
+	if (b) {
+		for (i = n; i--; ) {
+			drop_entries(c, s, kfc_log_summary(&c->log, b, i), i,
+				     why);
+			cond_resched();
+		}
+	} else if (c->dev) {
+		empty_by_device(c, s, n, why);
+	}
+	if (atomic_read(&s->live))
+		sweep(c, why, is_slab, s);
+	WARN_ON_ONCE(atomic_read(&s->live));
+}

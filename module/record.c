@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Records in pages: where one is placed, its pieces, and the search of a page.
+ */
+#include <linux/mm.h>
+#include <linux/string.h>
+#include <linux/xxhash.h>
+
+#include "record.h"
+
+/**
+ * kfc_rec_bytes() - what a record takes, were there no page headers
+ * @klen: length of its key
+ * @vlen: length of its value
+ *
+ * Return: bytes, header included, not rounded up
+ */
+u32 kfc_rec_bytes(u32 klen, u32 vlen)
+{
+	return KFC_REC_HDR + klen + vlen;
+}
+
+/**
+ * kfc_rec_piece() - the first stretch of a part of a record
+ * @off: offset of the record in its first page
+ * @from: where the part starts, in bytes of the record (0 is its header)
+ * @len: length of the part
+ *
+ * Return: where in which page, and how much of @len lies there
+ */
+struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len)
+{
+	struct kfc_piece pc;
+	u32 at = off - KFC_PAGE_HDR + from;
+
+	pc.page = at / KFC_PAGE_DATA;
+	pc.off = KFC_PAGE_HDR + at % KFC_PAGE_DATA;
+	pc.len = min(len, KFC_PAGE - pc.off);
+	return pc;
+}
+
+/**
+ * kfc_rec_place() - where the next record of a slab goes
+ * @off: where the last one ended (offset in the slab, a multiple of 8)
+ * @klen: length of the key
+ * @vlen: length of the value
+ * @start: set to where the record starts
+ *
+ * Return: where it ends, rounded up to KFC_REC_ALIGN
+ */
+u32 kfc_rec_place(u32 off, u32 klen, u32 vlen, u32 *start)
+{
+	u32 len = kfc_rec_bytes(klen, vlen);
+	u32 in = off % KFC_PAGE, room = in ? KFC_PAGE - in : 0;
+	struct kfc_piece last;
+
+	if (len > room && (len <= KFC_REC_SMALL || room < KFC_REC_HDR + klen)) {
+		off = round_up(off, KFC_PAGE);
+		in = 0;
+	}
+	if (!in) {
+		off += KFC_PAGE_HDR;
+		in = KFC_PAGE_HDR;
+	}
+	*start = off;
+	last = kfc_rec_piece(in, len - 1, 1);
+	return round_up(off - in + last.page * KFC_PAGE + last.off + 1,
+			KFC_REC_ALIGN);
+}
+
+/**
+ * kfc_rec_pages() - how many pages a record lies in
+ * @off: offset of the record in its first page
+ * @klen: length of the key
+ * @vlen: length of the value
+ *
+ * Return: pages
+ */
+u32 kfc_rec_pages(u32 off, u32 klen, u32 vlen)
+{
+	return kfc_rec_piece(off, kfc_rec_bytes(klen, vlen) - 1, 1).page + 1;
+}
+
+/**
+ * kfc_rec_copy_in() - copy bytes to their place in a record
+ * @pages: the record's first page and those behind it
+ * @off: offset of the record in the first
+ * @from: where in the record the bytes go
+ * @src: the bytes
+ * @len: how many
+ *
+ * Any context; the caller holds the record's reservation.
+ */
+void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
+		     u32 len)
+{
+	while (len) {
+		struct kfc_piece pc = kfc_rec_piece(off, from, len);
+
+		memcpy(page_address(pages[pc.page]) + pc.off, src, pc.len);
+		src += pc.len;
+		from += pc.len;
+		len -= pc.len;
+	}
+}
+
+/**
+ * kfc_rec_copy_out() - copy bytes out of a record's value
+ * @dst: where to
+ * @r: the record
+ * @from: offset in the value
+ * @len: how many
+ *
+ * Any context in which @r is valid.
+ */
+void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len)
+{
+	from += KFC_REC_HDR + r->klen;
+	while (len) {
+		struct kfc_piece pc = kfc_rec_piece(r->off, from, len);
+
+		memcpy(dst, page_address(r->pages[pc.page]) + pc.off, pc.len);
+		dst += pc.len;
+		from += pc.len;
+		len -= pc.len;
+	}
+}
+
+/**
+ * kfc_page_sum() - checksum of a page of a slab
+ * @page: the page's bytes
+ * @seq: sequence of the slab
+ * @page_no: the page's place in the slab
+ *
+ * XXH64 (Yann Collet), its low half. It is built into every kernel with
+ * btrfs or zstd, needs no tables and takes the seed that ties the page to its
+ * place and to the life of its slab. Any context.
+ */
+u32 kfc_page_sum(const void *page, u64 seq, u32 page_no)
+{
+	const struct kfc_page_hdr *h = page;
+	u64 place = (u64)page_no << 16 | le16_to_cpu(h->first);
+
+	return xxh64(page + KFC_PAGE_HDR, KFC_PAGE_DATA,
+		     seq * 0x9e3779b97f4a7c15ULL + place);
+}
+
+/**
+ * kfc_page_ok() - is a page what was written there in this life of the slab?
+ * @page: the page's bytes
+ * @seq: sequence of the slab
+ * @page_no: the page's place in the slab
+ *
+ * Any context.
+ */
+bool kfc_page_ok(const void *page, u64 seq, u32 page_no)
+{
+	const struct kfc_page_hdr *h = page;
+
+	return !h->reserved &&
+	       le32_to_cpu(h->sum) == kfc_page_sum(page, seq, page_no);
+}
+
+static bool same_tag(const struct kfc_rec_hdr *h, u32 klen,
+		     const struct kfc_index *ix, const struct kfc_ipos *pos,
+		     const siphash_key_t *hkey)
+{
+	struct kfc_ipos p;
+
+	kfc_index_locate(ix, siphash(h + 1, klen, hkey), &p);
+	return p.tag == pos->tag &&
+	       p.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
+}
+
+/**
+ * kfc_page_search() - find the record that a slot means
+ * @pages: the page that the slot names, and those behind it
+ * @key: the key that is wanted
+ * @ix: the index, for its geometry
+ * @pos: where @key lives in it
+ * @hkey: of the hash
+ * @rec: filled in where the result is KFC_FOUND
+ *
+ * A page may hold several versions of a key, and other keys of the same tag
+ * that had the slot before or after: the slot means the one with the highest
+ * order number of all that share its tag. An older version of @key beneath
+ * another key's newer record must not come back.
+ *
+ * Context: the pages stay (RCU, or they are the caller's); records that are
+ * being written at the same time are passed over. The pages are in memory or
+ * were checked by kfc_page_ok().
+ */
+enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
+				const struct kfc_index *ix,
+				const struct kfc_ipos *pos,
+				const siphash_key_t *hkey, struct kfc_rec *rec)
+{
+	const void *page = page_address(pages[0]);
+	const struct kfc_page_hdr *ph = page;
+	u32 off = le16_to_cpu(READ_ONCE(ph->first));
+	enum kfc_search res = KFC_ABSENT;
+	u64 best = 0;
+
+	while (off >= KFC_PAGE_HDR && off + KFC_REC_HDR <= KFC_PAGE) {
+		const struct kfc_rec_hdr *h = page + off;
+		u32 lens = le32_to_cpu(READ_ONCE(h->lens));
+		u32 klen = lens & 0xff, vlen = lens >> 8;
+		u64 order;
+		u32 meta;
+
+		if (!klen || off + KFC_REC_HDR + klen > KFC_PAGE)
+			break;
+		/* Pairs with the release in kfc_log_commit(). */
+		meta = le32_to_cpu(smp_load_acquire(&h->meta));
+		order = le64_to_cpu(h->order);
+		if ((meta & 0xff) == KFC_REC_LIVE && order > best &&
+		    meta >> 8 == (pos->tag & KFC_REC_TAG)) {
+			bool same = klen == key->len &&
+				    !memcmp(h + 1, key->p, klen);
+
+			if (same || same_tag(h, klen, ix, pos, hkey)) {
+				best = order;
+				res = same ? KFC_FOUND : KFC_OTHER_KEY;
+				rec->pages = pages;
+				rec->off = off;
+				rec->klen = klen;
+				rec->vlen = vlen;
+				rec->flags = le32_to_cpu(h->flags);
+				rec->exptime = le32_to_cpu(h->exptime);
+				rec->order = order;
+			}
+		}
+		off = round_up(off + kfc_rec_bytes(klen, vlen), KFC_REC_ALIGN);
+	}
+	return res;
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What lies in a slab: pages with a small header each, records in them, and a
+ * summary of the records in the last pages.
+ */
+#ifndef KFC_RECORD_H
+#define KFC_RECORD_H
+
+#include <linux/build_bug.h>
+#include <linux/siphash.h>
+#include <linux/types.h>
+
+#include "dev.h"
+#include "index.h"
+
+/**
+ * struct kfc_page_hdr - start of every page of a slab
+ * @first: offset in the page of the first record that starts here, 0 for none
+ * @reserved: 0
+ * @sum: of the page behind this header, seeded with the slab's sequence, the
+ *	page's place in the slab and @first; set when the slab is written
+ *
+ * One checksum a page covers every byte that comes back from a device, the
+ * chain of records that a search follows included, and lets a value of many
+ * pages be checked piece by piece.
+ */
+struct kfc_page_hdr {
+	__le16 first;
+	__le16 reserved;
+	__le32 sum;
+};
+static_assert(sizeof(struct kfc_page_hdr) == 8);
+
+#define KFC_PAGE_HDR	((u32)sizeof(struct kfc_page_hdr))
+#define KFC_PAGE_DATA	(KFC_PAGE - KFC_PAGE_HDR)
+
+enum kfc_rec_state {
+	KFC_REC_RESERVED,	/* lengths are there, the rest is being written */
+	KFC_REC_LIVE,
+	KFC_REC_DEAD,		/* its reservation was given up */
+};
+
+/**
+ * struct kfc_rec_hdr - header of a record; key and value follow
+ * @order: order number, the CAS value
+ * @flags: the client's
+ * @exptime: UNIX seconds from which on the record is expired, 0 for never
+ * @lens: length of the value (high 24 bits) and of the key (low 8)
+ * @meta: low 24 bits of the index tag (high 24) and enum kfc_rec_state (low 8)
+ *
+ * Header and key never cross a page; records of up to KFC_REC_SMALL bytes do
+ * not cross one at all. A value goes on behind the next page's header.
+ */
+struct kfc_rec_hdr {
+	__le64 order;
+	__le32 flags;
+	__le32 exptime;
+	__le32 lens;
+	__le32 meta;
+};
+static_assert(sizeof(struct kfc_rec_hdr) == 24);
+
+#define KFC_REC_HDR	((u32)sizeof(struct kfc_rec_hdr))
+#define KFC_REC_ALIGN	8
+#define KFC_REC_SMALL	1024
+#define KFC_VLEN_MAX	0xffffff
+#define KFC_REC_TAG	0xffffff
+
+/**
+ * struct kfc_sum_entry - one record in a slab's summary
+ * @hash: SipHash of the key
+ * @order: order number; 0 for a dead record
+ * @off: offset of the record in the slab
+ * @exptime: as in the record
+ */
+struct kfc_sum_entry {
+	__le64 hash;
+	__le64 order;
+	__le32 off;
+	__le32 exptime;
+};
+static_assert(sizeof(struct kfc_sum_entry) == 24);
+
+#define KFC_SUM_ENTRIES 168
+#define KFC_SUM_MAGIC	0x4d55534bU	/* "KSUM" */
+
+/**
+ * struct kfc_sum_page - one page of the summary; the first one is the last
+ * page of the slab, further ones lie in front of it
+ * @hdr: as in every page; first is 0
+ * @seq: the slab's sequence
+ * @max_order: highest order number in the slab
+ * @magic: KFC_SUM_MAGIC
+ * @count: records in the slab
+ * @nr: number of this page, from 0
+ * @reserved: 0
+ * @e: records number @nr * KFC_SUM_ENTRIES and on
+ */
+struct kfc_sum_page {
+	struct kfc_page_hdr hdr;
+	__le64 seq;
+	__le64 max_order;
+	__le32 magic;
+	__le32 count;
+	__le32 nr;
+	u8 reserved[28];
+	struct kfc_sum_entry e[KFC_SUM_ENTRIES];
+};
+static_assert(sizeof(struct kfc_sum_page) == KFC_PAGE);
+
+/* A key and what its hash says, see kfc_key_init(). */
+struct kfc_key {
+	const u8 *p;
+	u32 len;
+	u64 hash;
+};
+
+/**
+ * struct kfc_rec - a record that was found
+ * @pages: the page it starts in and those behind it
+ * @off: offset of the record in its first page
+ * @klen: length of the key
+ * @vlen: length of the value
+ * @flags: the client's
+ * @exptime: UNIX seconds, 0 for never
+ * @order: order number
+ *
+ * Valid as long as the pages are: within the RCU section for a record in
+ * memory, until the read is dropped for one from the device.
+ */
+struct kfc_rec {
+	struct page **pages;
+	u32 off;
+	u32 klen;
+	u32 vlen;
+	u32 flags;
+	u32 exptime;
+	u64 order;
+};
+
+/* What a search of a page came to. */
+enum kfc_search {
+	KFC_FOUND,
+	KFC_ABSENT,		/* nothing of that tag here */
+	KFC_OTHER_KEY,		/* the tag belongs to another key */
+};
+
+/**
+ * struct kfc_piece - a stretch of a record within one page
+ * @page: index of the page, counted from the record's first
+ * @off: offset in it
+ * @len: bytes
+ */
+struct kfc_piece {
+	u32 page;
+	u32 off;
+	u32 len;
+};
+
+u32 kfc_rec_bytes(u32 klen, u32 vlen);
+u32 kfc_rec_place(u32 off, u32 klen, u32 vlen, u32 *start);
+u32 kfc_rec_pages(u32 off, u32 klen, u32 vlen);
+struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len);
+void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
+		     u32 len);
+void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len);
+u32 kfc_page_sum(const void *page, u64 seq, u32 page_no);
+bool kfc_page_ok(const void *page, u64 seq, u32 page_no);
+enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
+				const struct kfc_index *ix,
+				const struct kfc_ipos *pos,
+				const siphash_key_t *hkey, struct kfc_rec *rec);
+
+#endif /* KFC_RECORD_H */

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The slab table and the buffers: what there is, and who holds it.
+ */
+#include <linux/log2.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "kfc.h"
+
+#define KFC_BUF_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_ZERO)
+
+static void buf_free(struct kfc_log *l, struct kfc_buf *b)
+{
+	u32 i;
+
+	for (i = 0; i < l->slab_pages && b->pages[i]; i++)
+		put_page(b->pages[i]);
+	kvfree(b);
+}
+
+static struct kfc_buf *buf_alloc(struct kfc_log *l)
+{
+	struct kfc_buf *b;
+	u32 i;
+
+	b = kvzalloc(struct_size(b, pages, l->slab_pages), GFP_KERNEL);
+	if (!b)
+		return NULL;
+	for (i = 0; i < l->slab_pages; i++) {
+		b->pages[i] = alloc_page(KFC_BUF_GFP);
+		if (!b->pages[i])
+			goto free;
+	}
+	return b;
+free:
+	buf_free(l, b);
+	return NULL;
+}
+
+/**
+ * kfc_log_bound() - the most memory that a log takes
+ * @cfg: the parameters
+ * @nr_slabs: slabs of the device, 0 without one
+ *
+ * Return: bytes, pages lent to sockets and replaced ones included
+ */
+u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
+{
+	u64 bufs = div_u64(cfg->memory_bytes, cfg->slab_bytes);
+	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
+
+	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
+	       bufs * slab_pages * sizeof(void *) * 5 / 4 +
+	       max(nr_slabs, bufs) * sizeof(struct kfc_slab) +
+	       KFC_MAX_HEADS * sizeof(struct kfc_head);
+}
+
+static void init_lists(struct kfc_log *l)
+{
+	spin_lock_init(&l->lock);
+	INIT_LIST_HEAD(&l->free);
+	INIT_LIST_HEAD(&l->ready);
+	INIT_LIST_HEAD(&l->sealed);
+	INIT_LIST_HEAD(&l->stored);
+	INIT_LIST_HEAD(&l->resident);
+	INIT_LIST_HEAD(&l->drain);
+	INIT_LIST_HEAD(&l->bufs);
+	INIT_LIST_HEAD(&l->dirty);
+	init_waitqueue_head(&l->wait);
+}
+
+/**
+ * kfc_log_init() - make an empty log
+ * @c: the cache; its configuration is complete
+ * @geo: where slabs lie on the device; nr_slabs is 0 without one
+ * @first_seq: sequence of the first slab, above that of every earlier load
+ *
+ * Context: may sleep. Return: 0, or -ENOMEM with nothing left behind.
+ */
+int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
+		 u64 first_seq)
+{
+	struct kfc_log *l = &c->log;
+	u32 i;
+
+	init_lists(l);
+	l->geo = *geo;
+	l->slab_pages = geo->slab_bytes / KFC_PAGE;
+	l->nr_bufs = div_u64(c->cfg.memory_bytes, geo->slab_bytes);
+	l->nr_slabs = geo->nr_slabs ?: l->nr_bufs;
+	l->first_seq = first_seq;
+	l->next_seq = first_seq;
+	l->nr_heads = clamp_t(u32, l->nr_bufs / 8, 1,
+			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
+	l->max_orphans = l->nr_bufs * l->slab_pages / 4;
+	l->slabs = __vmalloc(array_size(l->nr_slabs, sizeof(*l->slabs)),
+			     KFC_BUF_GFP);
+	l->heads = kvcalloc(l->nr_heads, sizeof(*l->heads), GFP_KERNEL);
+	l->orphans = kvcalloc(l->max_orphans, sizeof(*l->orphans), GFP_KERNEL);
+	if (!l->slabs || !l->heads || !l->orphans)
+		goto nomem;
+	for (i = 0; i < l->nr_heads; i++)
+		spin_lock_init(&l->heads[i].lock);
+	for (i = 0; i < l->nr_slabs; i++) {
+		INIT_LIST_HEAD(&l->slabs[i].resident);
+		list_add_tail(&l->slabs[i].list, &l->free);
+	}
+	l->nr_free = l->nr_slabs;
+	for (i = 0; i < l->nr_bufs; i++) {
+		struct kfc_buf *b = buf_alloc(l);
+
+		if (!b)
+			goto nomem;
+		list_add_tail(&b->list, &l->bufs);
+	}
+	if (l->nr_heads < min_t(u32, c->cfg.threads, KFC_MAX_HEADS))
+		pr_info("kfatcache: %u log heads for %u threads (memory_mb / 8 slabs)\n",
+			l->nr_heads, c->cfg.threads);
+	return 0;
+nomem:
+	kfc_log_exit(c);
+	return -ENOMEM;
+}
+
+/**
+ * kfc_log_exit() - free a log
+ * @c: the cache; the writer thread has ended and nobody uses the log
+ *
+ * Context: may sleep.
+ */
+void kfc_log_exit(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_buf *b, *next;
+	u32 i;
+
+	for (i = 0; l->slabs && i < l->nr_slabs; i++) {
+		b = rcu_dereference_protected(l->slabs[i].buf, 1);
+		if (b)
+			buf_free(l, b);
+	}
+	list_splice_init(&l->dirty, &l->bufs);
+	list_for_each_entry_safe(b, next, &l->bufs, list)
+		buf_free(l, b);
+	INIT_LIST_HEAD(&l->bufs);
+	while (l->nr_orphans)
+		put_page(l->orphans[--l->nr_orphans]);
+	kvfree(l->orphans);
+	kvfree(l->heads);
+	vfree(l->slabs);
+	l->orphans = NULL;
+	l->heads = NULL;
+	l->slabs = NULL;
+}
+
+/**
+ * kfc_log_kick() - let the writer thread look for work
+ * @l: the log
+ *
+ * Any context.
+ */
+void kfc_log_kick(struct kfc_log *l)
+{
+	WRITE_ONCE(l->kicked, true);
+	wake_up(&l->wait);
+}
+
+/**
+ * kfc_slab_open() - take a READY slab for a head
+ * @c: the cache
+ *
+ * Context: the head's lock is held. Return: the slab, OPEN and held once, or
+ * NULL when none is ready; the writer is told
+ */
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_slab *s;
+
+	spin_lock(&l->lock);
+	s = list_first_entry_or_null(&l->ready, struct kfc_slab, list);
+	if (s) {
+		list_del_init(&s->list);
+		l->nr_ready--;
+		s->state = KFC_SLAB_OPEN;
+		s->nr_recs = 0;
+		s->end = 0;
+		atomic64_set(&s->max_order, 0);
+		atomic_set(&s->holds, 1);
+		WRITE_ONCE(s->seq, l->next_seq++);
+	} else {
+		l->starved = true;
+	}
+	spin_unlock(&l->lock);
+	kfc_log_kick(l);
+	return s;
+}
+
+/**
+ * kfc_slab_put_hold() - a reservation has ended, or a head has left
+ * @c: the cache
+ * @s: the slab; the last one seals it
+ *
+ * Context: any that may take a spinlock.
+ */
+void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s)
+{
+	struct kfc_log *l = &c->log;
+
+	if (!atomic_dec_and_test(&s->holds))
+		return;
+	spin_lock(&l->lock);
+	s->state = KFC_SLAB_SEALED;
+	list_add_tail(&s->list, &l->sealed);
+	spin_unlock(&l->lock);
+	kfc_log_kick(l);
+}
+
+/**
+ * kfc_log_info() - gauges of the store
+ * @c: the cache
+ * @info: filled in
+ *
+ * Context: any; walks the slab table without a lock, so the sums are those of
+ * no single instant while the cache is busy.
+ */
+void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
+{
+	struct kfc_log *l = &c->log;
+	u32 i;
+
+	memset(info, 0, sizeof(*info));
+	for (i = 0; i < l->nr_slabs; i++) {
+		struct kfc_slab *s = &l->slabs[i];
+		u32 live = atomic_read(&s->live), recs = READ_ONCE(s->nr_recs);
+		u64 used = 0;
+
+		if (live)
+			used = div_u64((u64)READ_ONCE(s->end) * live,
+				       max(recs, live));
+		info->items += live;
+		if (rcu_access_pointer(s->buf))
+			info->mem_bytes += used;
+		if (c->dev && READ_ONCE(s->state) == KFC_SLAB_STORED)
+			info->dev_bytes_used += used;
+	}
+	info->mem_limit = (u64)l->nr_bufs * l->geo.slab_bytes;
+	info->dev_limit = c->dev ? (u64)l->nr_slabs * l->geo.slab_bytes : 0;
+	info->slabs_total = l->nr_slabs;
+	info->slabs_free = READ_ONCE(l->nr_free) + READ_ONCE(l->nr_ready);
+	info->slabs_used = l->nr_slabs - info->slabs_free;
+	info->index_slots = kfc_index_slots(&c->index);
+	info->index_used = info->items;
+	info->index_bytes = c->index.bytes;
+	info->io_queue = atomic_read(&c->reads);
+	info->dev_failed = READ_ONCE(l->failed);
+}

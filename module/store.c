@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The store as commands see it: find a key, put a record, remove one.
+ *
+ * Modifications are optimistic. A command looks a key up, decides, and hands
+ * the lookup back: under the lock of the key's group it is looked up again,
+ * and where anything else is found than before the command starts over.
+ */
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+
+#include "kfc.h"
+#include "store.h"
+
+/**
+ * kfc_key_init() - hash a key and find its place in the index
+ * @c: the cache
+ * @lk: filled in
+ * @key: the key; stays the caller's
+ * @len: 1 to 250
+ *
+ * Any context.
+ */
+void kfc_key_init(struct kfc_cache *c, struct kfc_lookup *lk, const u8 *key,
+		  u32 len)
+{
+	memset(lk, 0, sizeof(*lk));
+	lk->key.p = key;
+	lk->key.len = len;
+	lk->key.hash = siphash(key, len, &c->hkey);
+	kfc_index_locate(&c->index, lk->key.hash, &lk->pos);
+}
+
+/**
+ * kfc_store_dead() - is a record expired or flushed?
+ * @c: the cache
+ * @order: its order number
+ * @exptime: its expiry
+ *
+ * Any context.
+ */
+bool kfc_store_dead(struct kfc_cache *c, u64 order, u32 exptime)
+{
+	return order < READ_ONCE(c->valid_from) ||
+	       (exptime && exptime <= kfc_now(c));
+}
+
+static struct page **slab_pages(struct kfc_cache *c, struct kfc_buf *b,
+				u64 slot)
+{
+	return &b->pages[kfc_slot_page(slot) % c->log.slab_pages];
+}
+
+/* Find the record in memory that a slot means. RCU or the group's lock. */
+static enum kfc_search search_memory(struct kfc_cache *c, struct kfc_buf *b,
+				     const struct kfc_lookup *lk, u64 slot,
+				     struct kfc_rec *rec)
+{
+	return kfc_page_search(slab_pages(c, b, slot), &lk->key, &c->index,
+			       &lk->pos, &c->hkey, rec);
+}
+
+/**
+ * kfc_store_find() - look a key up
+ * @c: the cache
+ * @lk: from kfc_key_init(); slot, order, dead and rec are filled in
+ *
+ * Context: rcu_read_lock() is held, and stays held while lk->rec is used.
+ * Return: where it is; KFC_NOWHERE with lk->slot set where the slot is another
+ * key's
+ */
+enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk)
+{
+	struct kfc_slab *s;
+	struct kfc_buf *b;
+	u64 *slot;
+
+	lk->slot = 0;
+	lk->order = 0;
+	lk->dead = false;
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (!slot)
+		return KFC_NOWHERE;
+	lk->slot = READ_ONCE(*slot);
+	if (!lk->slot || kfc_slot_tag(lk->slot) != lk->pos.tag) {
+		lk->slot = 0;
+		return KFC_NOWHERE;
+	}
+	s = kfc_slab_of(&c->log, lk->slot);
+	b = rcu_dereference(s->buf);
+	if (!b)
+		return KFC_ON_DEVICE;
+	if (search_memory(c, b, lk, lk->slot, &lk->rec) != KFC_FOUND)
+		return KFC_NOWHERE;
+	lk->order = lk->rec.order;
+	lk->dead = kfc_store_dead(c, lk->order, lk->rec.exptime);
+	return KFC_IN_MEMORY;
+}
+
+/**
+ * kfc_store_fetched() - note that an object was used
+ * @c: the cache
+ * @lk: of the lookup that found it
+ *
+ * Any context. A lost race with a change of the slot costs the note.
+ */
+void kfc_store_fetched(struct kfc_cache *c, const struct kfc_lookup *lk)
+{
+	u64 *slot;
+
+	if (lk->slot & KFC_SLOT_FETCHED)
+		return;
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (slot)
+		cmpxchg64(slot, lk->slot, lk->slot | KFC_SLOT_FETCHED);
+}
+
+/**
+ * kfc_read_max_pages() - the most pages that one read takes
+ * @c: the cache
+ *
+ * Return: pages
+ */
+u32 kfc_read_max_pages(const struct kfc_cache *c)
+{
+	u32 n = kfc_rec_pages(KFC_PAGE - KFC_REC_HDR - 256, 250,
+			      c->cfg.item_max);
+
+	return min(kfc_class_pages(kfc_class_of(n)), c->log.slab_pages);
+}
+
+static bool take_read_budget(struct kfc_cache *c, u32 pages)
+{
+	if (atomic_inc_return(&c->reads) > READ_ONCE(c->cfg.io_depth))
+		goto depth;
+	if (atomic_add_return(pages, &c->read_pages) > c->max_read_pages)
+		goto memory;
+	return true;
+memory:
+	atomic_sub(pages, &c->read_pages);
+depth:
+	atomic_dec(&c->reads);
+	return false;
+}
+
+static int alloc_read_pages(struct kfc_cache *c, struct kfc_read *rd, u32 n)
+{
+	gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
+	u32 i;
+
+	rd->pages = rd->inline_pages;
+	if (n > ARRAY_SIZE(rd->inline_pages)) {
+		rd->pages = kmalloc_array(n, sizeof(*rd->pages), gfp);
+		if (!rd->pages)
+			goto nomem;
+	}
+	for (i = 0; i < n; i++) {
+		rd->pages[i] = alloc_page(gfp);
+		if (!rd->pages[i])
+			goto free;
+	}
+	rd->nr_pages = n;
+	return 0;
+free:
+	while (i--)
+		put_page(rd->pages[i]);
+	if (rd->pages != rd->inline_pages)
+		kfree(rd->pages);
+nomem:
+	atomic_sub(n, &c->read_pages);
+	atomic_dec(&c->reads);
+	return -ENOMEM;
+}
+
+/**
+ * kfc_read_prepare() - get ready to read what a slot points to
+ * @c: the cache
+ * @lk: kfc_store_find() said KFC_ON_DEVICE
+ * @rd: io.done is set by the caller, the rest is filled in
+ *
+ * Context: does not sleep.
+ * Return: 0, and the slab is pinned and a read counted; -EAGAIN when the slot
+ * has changed, look it up again; -ENOENT when the object can't be had any more
+ * (flushed with its whole slab, or the device has failed): it was dropped;
+ * -EBUSY at the bounds of reads; -ENOMEM
+ */
+int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
+		     struct kfc_read *rd)
+{
+	struct kfc_slab *s = kfc_slab_of(&c->log, lk->slot);
+	u64 page = kfc_slot_page(lk->slot);
+	u32 in = page % c->log.slab_pages, n;
+	u64 *slot;
+	int err;
+
+	atomic_inc(&s->pins);
+	/* Pairs with the barrier in drain(). */
+	smp_mb__after_atomic();
+	slot = kfc_index_find(&c->index, &lk->pos);
+	err = -EAGAIN;
+	if (!slot || !kfc_slot_same(READ_ONCE(*slot), lk->slot))
+		goto unpin;
+	lk->pinned = true;
+	err = -ENOENT;
+	if (READ_ONCE(c->log.failed)) {
+		if (!kfc_store_remove(c, lk))
+			kfc_count(c, ev_device);
+		goto unpin;
+	}
+	if ((u64)atomic64_read(&s->max_order) < READ_ONCE(c->valid_from)) {
+		kfc_store_remove(c, lk);
+		goto unpin;
+	}
+	n = min(kfc_class_pages(kfc_slot_class(lk->slot)),
+		c->log.slab_pages - in);
+	err = -EBUSY;
+	if (!take_read_budget(c, n))
+		goto unpin;
+	err = alloc_read_pages(c, rd, n);
+	if (err)
+		goto unpin;
+	rd->slab = s;
+	rd->seq = s->seq;
+	rd->slot = lk->slot;
+	rd->io.pages = rd->pages;
+	rd->io.nr_pages = n;
+	rd->io.page_no = c->log.geo.slabs_at + page;
+	return 0;
+unpin:
+	lk->pinned = false;
+	atomic_dec(&s->pins);
+	return err;
+}
+
+/**
+ * kfc_read_start() - start a prepared read
+ * @c: the cache
+ * @rd: the read; io.done may run before this returns
+ *
+ * Context: does not sleep.
+ */
+void kfc_read_start(struct kfc_cache *c, struct kfc_read *rd)
+{
+	kfc_count(c, dev_reads);
+	kfc_count_add(c, dev_read_bytes, (u64)rd->nr_pages * KFC_PAGE);
+	c->dev->ops->read(c->dev, &rd->io);
+}
+
+static bool check_pages(struct kfc_cache *c, struct kfc_read *rd, u32 from,
+			u32 to)
+{
+	u32 in = kfc_slot_page(rd->slot) % c->log.slab_pages;
+
+	for (; from < to; from++)
+		if (!kfc_page_ok(page_address(rd->pages[from]), rd->seq,
+				 in + from))
+			return false;
+	return true;
+}
+
+static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
+		       struct kfc_read *rd)
+{
+	struct kfc_rec *rec = &lk->rec;
+	u32 n;
+
+	kfc_log_io_result(c, rd->io.err);
+	if (rd->io.err) {
+		kfc_count(c, read_errors);
+		return false;
+	}
+	if (!check_pages(c, rd, 0, 1)) {
+		kfc_count(c, bad_page);
+		return false;
+	}
+	switch (kfc_page_search(rd->pages, &lk->key, &c->index, &lk->pos,
+				&c->hkey, rec)) {
+	case KFC_FOUND:
+		break;
+	case KFC_OTHER_KEY:
+		kfc_count(c, false_reads);
+		return true;
+	default:
+		kfc_count(c, bad_header);
+		return false;
+	}
+	n = kfc_rec_pages(rec->off, rec->klen, rec->vlen);
+	if (n > rd->nr_pages || !check_pages(c, rd, 1, n)) {
+		kfc_count(c, bad_body);
+		return false;
+	}
+	lk->order = rec->order;
+	lk->dead = kfc_store_dead(c, rec->order, rec->exptime);
+	return true;
+}
+
+/**
+ * kfc_read_finish() - check what was read and find the record
+ * @c: the cache
+ * @lk: as it was for kfc_read_prepare(); order, dead and rec are filled in
+ * @rd: the read; io.done was called
+ *
+ * What fails a check is dropped from the index. The slab stays pinned.
+ * Context: any but hardirq.
+ * Return: true where the key's record is there, dead or not
+ */
+bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
+		     struct kfc_read *rd)
+{
+	atomic_dec(&c->reads);
+	lk->slot = rd->slot;
+	lk->order = 0;
+	lk->dead = false;
+	lk->pinned = true;
+	if (!check_read(c, lk, rd) && !kfc_store_remove(c, lk))
+		kfc_count(c, ev_device);
+	return lk->order;
+}
+
+/**
+ * kfc_read_unpin() - the slab of a read is not relied on any more
+ * @c: the cache
+ * @rd: the read; its pages stay
+ *
+ * Any context.
+ */
+void kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd)
+{
+	if (!rd->slab)
+		return;
+	/* What was done under the pin comes before its end. */
+	smp_mb__before_atomic();
+	atomic_dec(&rd->slab->pins);
+	rd->slab = NULL;
+}
+
+/**
+ * kfc_read_free() - give back the pages of a read
+ * @c: the cache
+ * @rd: the read, not under way
+ *
+ * Any context.
+ */
+void kfc_read_free(struct kfc_cache *c, struct kfc_read *rd)
+{
+	u32 i;
+
+	kfc_read_unpin(c, rd);
+	for (i = 0; i < rd->nr_pages; i++)
+		put_page(rd->pages[i]);
+	if (rd->pages != rd->inline_pages)
+		kfree(rd->pages);
+	atomic_sub(rd->nr_pages, &c->read_pages);
+	rd->nr_pages = 0;
+}
+
+/*
+ * Is the key what @lk says it is? Two versions of a key may lie in one page
+ * and have the same slot, so a record in memory is told by its order number.
+ * On the device a page does not change while the slab is pinned.
+ */
+static bool unchanged(struct kfc_cache *c, const struct kfc_lookup *lk,
+		      const u64 *slot)
+{
+	struct kfc_rec rec;
+	struct kfc_buf *b;
+	bool same;
+
+	if (!slot)
+		return !lk->order && !lk->pinned;
+	rcu_read_lock();
+	b = rcu_dereference(kfc_slab_of(&c->log, *slot)->buf);
+	if (!b)
+		same = lk->pinned && kfc_slot_same(*slot, lk->slot);
+	else if (search_memory(c, b, lk, *slot, &rec) == KFC_FOUND)
+		same = rec.order == lk->order;
+	else
+		same = !lk->order;
+	rcu_read_unlock();
+	return same;
+}
+
+/**
+ * kfc_store_put() - make a filled reservation the key's record
+ * @c: the cache
+ * @lk: the key, and what the command found
+ * @r: the reservation; used up on success only
+ * @flags: the client's
+ * @exptime: UNIX seconds, 0 for never
+ * @only_if: only if the key still is what @lk says
+ * @order: set to the order number
+ *
+ * Context: takes spinlocks, does not sleep.
+ * Return: 0, or -EAGAIN where @only_if did not hold
+ */
+int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
+		  struct kfc_rsv *r, u32 flags, u32 exptime, bool only_if,
+		  u64 *order)
+{
+	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
+	u32 pages = kfc_rec_pages(r->off, r->klen, r->vlen);
+	u64 *slot, value;
+
+	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
+			      kfc_log_page(&c->log, r));
+	spin_lock(lock);
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (only_if && !unchanged(c, lk, slot)) {
+		spin_unlock(lock);
+		return -EAGAIN;
+	}
+	*order = atomic64_inc_return(&c->order);
+	kfc_log_commit(c, r, lk->key.hash, *order, flags, exptime);
+	if (!slot) {
+		slot = kfc_index_place(&c->index, &lk->pos);
+		if (*slot)
+			kfc_count(c, ev_index);
+	}
+	if (*slot)
+		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
+	atomic_inc(&r->slab->live);
+	/* The record is whole before a lookup can follow the slot. */
+	smp_store_release(slot, value);
+	spin_unlock(lock);
+	kfc_slab_put_hold(c, r->slab);
+	kfc_count(c, total_items);
+	return 0;
+}
+
+/**
+ * kfc_store_remove() - take a key out of the index
+ * @c: the cache
+ * @lk: the key, and what was found: its record by order number, or, pinned,
+ *	whatever the slot on the device holds
+ *
+ * Context: takes spinlocks, does not sleep.
+ * Return: 0, or -EAGAIN where something else is there now
+ */
+int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
+{
+	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
+	int err = -EAGAIN;
+	u64 *slot;
+
+	spin_lock(lock);
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (slot && unchanged(c, lk, slot)) {
+		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
+		kfc_index_clear(&c->index, &lk->pos, slot);
+		err = 0;
+	}
+	spin_unlock(lock);
+	return err;
+}
+
+/**
+ * kfc_store_forget() - take a key out of the index without a look at the device
+ * @c: the cache
+ * @lk: the key
+ *
+ * For a set that was refused: as with a set that is taken, an entry on the
+ * device that has the key's tag goes unseen. Context: takes spinlocks.
+ */
+void kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
+{
+	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
+	struct kfc_rec rec;
+	struct kfc_buf *b;
+	u64 *slot;
+
+	rcu_read_lock();
+	spin_lock(lock);
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (slot) {
+		struct kfc_slab *s = kfc_slab_of(&c->log, *slot);
+
+		b = rcu_dereference(s->buf);
+		if (!b || search_memory(c, b, lk, *slot, &rec) == KFC_FOUND) {
+			atomic_dec(&s->live);
+			kfc_index_clear(&c->index, &lk->pos, slot);
+		}
+	}
+	spin_unlock(lock);
+	rcu_read_unlock();
+}
+
+/**
+ * kfc_store_flush() - all that is stored so far is gone
+ * @c: the cache
+ *
+ * One number: records with a lower order number are dead. Any context.
+ */
+void kfc_store_flush(struct kfc_cache *c)
+{
+	u64 now = atomic64_inc_return(&c->order), old;
+
+	old = READ_ONCE(c->valid_from);
+	while (old < now && !try_cmpxchg64(&c->valid_from, &old, now))
+		;
+}
+
+/**
+ * kfc_store_check_flush() - carry out a delayed flush_all that is due
+ * @c: the cache
+ *
+ * Context: any, before every command.
+ */
+void kfc_store_check_flush(struct kfc_cache *c)
+{
+	u64 at = READ_ONCE(c->flush_at);
+
+	if (unlikely(at) && kfc_now(c) >= at &&
+	    try_cmpxchg64(&c->flush_at, &at, 0ULL))
+		kfc_store_flush(c);
+}

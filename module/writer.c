@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The writer: one thread a cache that writes sealed slabs, takes buffers back
+ * from slabs that are on the device, and keeps slabs ready for the heads.
+ */
+#include <linux/err.h>
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+
+#include "kfc.h"
+
+/* While reads pin a slab or sockets hold too many pages, look again so often. */
+#define KFC_RETRY_MS 5
+
+/**
+ * kfc_log_io_result() - note how an I/O ended
+ * @c: the cache
+ * @err: 0 or a negative errno
+ *
+ * KFC_MAX_ERRORS errors in a row make the device a failed one: nothing is read
+ * from it or written to it any more and the cache goes on in memory.
+ * Context: any but hardirq.
+ */
+void kfc_log_io_result(struct kfc_cache *c, int err)
+{
+	struct kfc_log *l = &c->log;
+
+	if (!err) {
+		if (atomic_read(&l->errors))
+			atomic_set(&l->errors, 0);
+		return;
+	}
+	pr_err_ratelimited("kfatcache: %s: I/O error %d\n", c->dev->name, err);
+	if (atomic_inc_return(&l->errors) < KFC_MAX_ERRORS)
+		return;
+	if (!cmpxchg(&l->failed, false, true)) {
+		pr_err("kfatcache: %s: failed after %d errors in a row, going on in memory only\n",
+		       c->dev->name, KFC_MAX_ERRORS);
+		kfc_log_kick(l);
+	}
+}
+
+static void write_done(struct kfc_io *io)
+{
+	struct kfc_write *w = container_of(io, struct kfc_write, io);
+	struct kfc_log *l = w->log;
+
+	/* Once @done is seen the thread may end: the wake must not come after. */
+	smp_store_release(&w->done, true);
+	kfc_log_kick(l);
+}
+
+static void finish_summary(struct kfc_log *l, struct kfc_slab *s,
+			   struct kfc_buf *b)
+{
+	u32 i, n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+
+	for (i = 0; i < n; i++) {
+		struct kfc_sum_page *sp = kfc_log_summary(l, b, i);
+
+		sp->seq = cpu_to_le64(s->seq);
+		sp->max_order = cpu_to_le64(atomic64_read(&s->max_order));
+		sp->magic = cpu_to_le32(KFC_SUM_MAGIC);
+		sp->count = cpu_to_le32(s->nr_recs);
+		sp->nr = cpu_to_le32(i);
+	}
+	for (i = 0; i < l->slab_pages; i++) {
+		struct kfc_page_hdr *h = page_address(b->pages[i]);
+
+		h->sum = cpu_to_le32(kfc_page_sum(h, s->seq, i));
+	}
+}
+
+static void make_stored(struct kfc_log *l, struct kfc_slab *s)
+{
+	spin_lock(&l->lock);
+	s->state = KFC_SLAB_STORED;
+	list_add_tail(&s->list, &l->stored);
+	list_add_tail(&s->resident, &l->resident);
+	l->nr_stored++;
+	spin_unlock(&l->lock);
+}
+
+static void start_write(struct kfc_cache *c, struct kfc_write *w,
+			struct kfc_slab *s)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+
+	finish_summary(l, s, b);
+	s->state = KFC_SLAB_WRITING;
+	w->slab = s;
+	w->log = l;
+	w->done = false;
+	w->io.pages = b->pages;
+	w->io.nr_pages = l->slab_pages;
+	w->io.page_no = l->geo.slabs_at + (u64)(s - l->slabs) * l->slab_pages;
+	w->io.done = write_done;
+	c->dev->ops->write(c->dev, &w->io);
+}
+
+static void finish_write(struct kfc_cache *c, struct kfc_write *w)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_slab *s = w->slab;
+
+	w->slab = NULL;
+	kfc_log_io_result(c, w->io.err);
+	if (w->io.err) {
+		kfc_count(c, write_errors);
+		/* In memory it is as good as before, when that is all we have. */
+		if (!READ_ONCE(l->failed))
+			kfc_slab_empty(c, s, KFC_EVICT_DEVICE);
+	} else {
+		kfc_count_add(c, ext_bytes_written, l->geo.slab_bytes);
+		kfc_count_add(c, ext_objects_written, s->nr_recs);
+	}
+	make_stored(l, s);
+}
+
+static bool do_writes(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	bool did = false;
+	int i;
+
+	for (i = 0; i < KFC_WRITES; i++) {
+		struct kfc_write *w = &l->writes[i];
+		struct kfc_slab *s;
+
+		if (w->slab && smp_load_acquire(&w->done)) {
+			finish_write(c, w);
+			did = true;
+		}
+		if (w->slab)
+			continue;
+		spin_lock(&l->lock);
+		s = list_first_entry_or_null(&l->sealed, struct kfc_slab, list);
+		if (s)
+			list_del_init(&s->list);
+		spin_unlock(&l->lock);
+		if (!s)
+			continue;
+		if (c->dev && !READ_ONCE(l->failed))
+			start_write(c, w, s);
+		else
+			make_stored(l, s);
+		did = true;
+	}
+	return did;
+}
+
+static bool take_buf(struct kfc_log *l, struct kfc_slab *s)
+{
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+
+	if (!b)
+		return false;
+	rcu_assign_pointer(s->buf, NULL);
+	list_add_tail(&b->list, &l->dirty);
+	return true;
+}
+
+static bool reap_orphans(struct kfc_log *l)
+{
+	u32 i, n = 0;
+
+	for (i = 0; i < l->nr_orphans; i++) {
+		if (page_count(l->orphans[i]) == 1)
+			put_page(l->orphans[i]);
+		else
+			l->orphans[n++] = l->orphans[i];
+	}
+	if (n == l->nr_orphans)
+		return false;
+	WRITE_ONCE(l->nr_orphans, n);
+	return true;
+}
+
+/* Zero a buffer; a page that a socket still holds is left to it. */
+static bool clean_buf(struct kfc_cache *c, struct kfc_buf *b)
+{
+	struct kfc_log *l = &c->log;
+	u32 i;
+
+	for (i = 0; i < l->slab_pages; i++) {
+		struct page *p;
+
+		if (page_count(b->pages[i]) == 1) {
+			memset(page_address(b->pages[i]), 0, KFC_PAGE);
+			continue;
+		}
+		if (l->nr_orphans == l->max_orphans)
+			return false;
+		p = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN |
+			       __GFP_ZERO);
+		if (!p)
+			return false;
+		l->orphans[l->nr_orphans] = b->pages[i];
+		WRITE_ONCE(l->nr_orphans, l->nr_orphans + 1);
+		b->pages[i] = p;
+		kfc_count(c, pages_replaced);
+	}
+	return true;
+}
+
+static bool clean_bufs(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_buf *b, *next;
+	bool did = reap_orphans(l);
+
+	if (list_empty(&l->dirty))
+		return did;
+	/* Readers copy from a buffer and take its pages under RCU. */
+	synchronize_rcu();
+	list_for_each_entry_safe(b, next, &l->dirty, list) {
+		if (!clean_buf(c, b))
+			break;
+		spin_lock(&l->lock);
+		list_move_tail(&b->list, &l->bufs);
+		spin_unlock(&l->lock);
+		did = true;
+	}
+	return did;
+}
+
+static bool drain(struct kfc_log *l)
+{
+	struct kfc_slab *s, *next;
+	bool did = false;
+
+	list_for_each_entry_safe(s, next, &l->drain, list) {
+		/*
+		 * Pairs with the barrier behind a reader's pin: it pins and
+		 * then looks at its slot again; the slots were cleared before
+		 * the pins are looked at here.
+		 */
+		smp_mb();
+		if (atomic_read(&s->pins))
+			continue;
+		take_buf(l, s);
+		spin_lock(&l->lock);
+		s->state = KFC_SLAB_FREE;
+		list_move_tail(&s->list, &l->free);
+		l->nr_free++;
+		spin_unlock(&l->lock);
+		did = true;
+	}
+	return did;
+}
+
+static bool reclaim_oldest(struct kfc_cache *c, struct kfc_slab *s)
+{
+	struct kfc_log *l = &c->log;
+
+	if (!s)
+		return false;
+	spin_lock(&l->lock);
+	list_del_init(&s->resident);
+	list_move_tail(&s->list, &l->drain);
+	s->state = KFC_SLAB_DRAIN;
+	l->nr_stored--;
+	spin_unlock(&l->lock);
+	if (c->dev) {
+		kfc_count(c, ext_page_evictions);
+		kfc_count(c, ext_page_reclaims);
+	}
+	kfc_slab_empty(c, s, KFC_EVICT_SPACE);
+	return true;
+}
+
+static bool spare_buf(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_slab *s;
+
+	s = list_first_entry_or_null(&l->resident, struct kfc_slab, resident);
+	if (!s)
+		return false;
+	if (!c->dev || READ_ONCE(l->failed))
+		return reclaim_oldest(c, s);
+	spin_lock(&l->lock);
+	list_del_init(&s->resident);
+	spin_unlock(&l->lock);
+	return take_buf(l, s);
+}
+
+static bool make_ready(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_slab *s;
+	struct kfc_buf *b;
+	bool starved;
+
+	if (list_empty(&l->free))
+		return list_empty(&l->drain) &&
+		       reclaim_oldest(c, list_first_entry_or_null(&l->stored,
+						struct kfc_slab, list));
+	if (list_empty(&l->bufs))
+		return list_empty(&l->dirty) && list_empty(&l->drain) &&
+		       spare_buf(c);
+	spin_lock(&l->lock);
+	b = list_first_entry(&l->bufs, struct kfc_buf, list);
+	list_del_init(&b->list);
+	s = list_first_entry(&l->free, struct kfc_slab, list);
+	l->nr_free--;
+	rcu_assign_pointer(s->buf, b);
+	s->state = KFC_SLAB_READY;
+	list_move_tail(&s->list, &l->ready);
+	l->nr_ready++;
+	starved = l->starved;
+	l->starved = false;
+	spin_unlock(&l->lock);
+	if (c->dev)
+		kfc_count(c, ext_page_allocs);
+	if (starved && c->space)
+		c->space(c);
+	return true;
+}
+
+static void keep_free(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+
+	/* Free slabs ahead of need, so that no set waits for a reclaim. */
+	if (c->dev && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
+	    l->nr_free + l->nr_ready <= l->nr_heads)
+		reclaim_oldest(c, list_first_entry_or_null(&l->stored,
+						struct kfc_slab, list));
+}
+
+/**
+ * kfc_log_step() - do what there is to do in the background
+ * @c: the cache
+ *
+ * Context: the writer thread alone (or a test that has none); sleeps.
+ * Return: true where something was done and there may be more
+ */
+bool kfc_log_step(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	bool did = do_writes(c);
+
+	if (READ_ONCE(l->failed) && !l->swept) {
+		l->swept = true;
+		kfc_sweep_unreadable(c);
+	}
+	did |= drain(l);
+	did |= clean_bufs(c);
+	if (l->nr_ready < l->nr_heads)
+		did |= make_ready(c);
+	else
+		keep_free(c);
+	return did;
+}
+
+static bool writes_out(struct kfc_log *l)
+{
+	int i;
+
+	for (i = 0; i < KFC_WRITES; i++)
+		if (l->writes[i].slab && !smp_load_acquire(&l->writes[i].done))
+			return true;
+	return false;
+}
+
+static int writer(void *arg)
+{
+	struct kfc_cache *c = arg;
+	struct kfc_log *l = &c->log;
+
+	while (!kthread_should_stop()) {
+		bool wait = !list_empty(&l->drain) || !list_empty(&l->dirty) ||
+			    l->nr_orphans;
+
+		wait_event_idle_timeout(l->wait, READ_ONCE(l->kicked) ||
+					kthread_should_stop(),
+					wait ? msecs_to_jiffies(KFC_RETRY_MS) :
+					MAX_SCHEDULE_TIMEOUT);
+		WRITE_ONCE(l->kicked, false);
+		while (!kthread_should_stop() && kfc_log_step(c))
+			cond_resched();
+	}
+	wait_event_idle(l->wait, !writes_out(l));
+	return 0;
+}
+
+/**
+ * kfc_log_start() - make slabs ready and start the writer thread
+ * @c: the cache
+ *
+ * Context: may sleep. Return: 0 or a negative errno
+ */
+int kfc_log_start(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct task_struct *t;
+
+	while (kfc_log_step(c))
+		;
+	t = kthread_run(writer, c, "kfatcache-log");
+	if (IS_ERR(t))
+		return PTR_ERR(t);
+	l->task = t;
+	return 0;
+}
+
+/**
+ * kfc_log_stop() - end the writer thread
+ * @c: the cache; nobody reserves or reads any more
+ *
+ * Waits for the writes that are under way. Context: sleeps.
+ */
+void kfc_log_stop(struct kfc_cache *c)
+{
+	if (c->log.task)
+		kthread_stop(c->log.task);
+	c->log.task = NULL;
+}
