@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Commands: what memcached means by them, whoever the client is.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "op.h"
+#include "version.h"
+
+/**
+ * kfc_cmd_init() - set the command layer up
+ * @c: the cache
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM
+ */
+int kfc_cmd_init(struct kfc_cache *c)
+{
+	c->op_cache = kmem_cache_create("kfc_op", sizeof(struct kfc_op), 0, 0,
+					NULL);
+	return c->op_cache ? 0 : -ENOMEM;
+}
+
+/**
+ * kfc_cmd_exit() - the opposite; no client is left
+ * @c: the cache
+ *
+ * Context: may sleep.
+ */
+void kfc_cmd_exit(struct kfc_cache *c)
+{
+	kmem_cache_destroy(c->op_cache);
+}
+
+/**
+ * kfc_client_init() - make a client
+ * @cl: zeroed but for post
+ * @c: the cache it talks to
+ *
+ * Any context.
+ */
+void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c)
+{
+	cl->cache = c;
+	kfc_out_init(&cl->out);
+	INIT_LIST_HEAD(&cl->ops);
+}
+
+/**
+ * kfc_client_close() - let go of what a client holds
+ * @cl: the client; it runs no more commands, its events are still delivered
+ *
+ * Context: the client's thread.
+ */
+void kfc_client_close(struct kfc_client *cl)
+{
+	cl->closed = true;
+	kfc_op_unhold(cl);
+}
+
+/**
+ * kfc_answer() - answer with a fixed line, unless it is not wanted
+ * @cl: the client
+ * @req: the request
+ * @line: with its CRLF
+ *
+ * Context: the client's thread.
+ */
+void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
+		const char *line)
+{
+	if (!req->noreply)
+		kfc_out_copy(&cl->out, line, strlen(line));
+}
+
+/**
+ * kfc_busy() - a command can't go on for want of something
+ * @cl: the client
+ * @limit_ms: how long it may wait in all
+ *
+ * Context: the client's thread.
+ * Return: KFC_CMD_BUSY to wait, KFC_CMD_DONE when the time is up
+ */
+enum kfc_cmd_ret kfc_busy(struct kfc_client *cl, u32 limit_ms)
+{
+	if (!cl->busy_since) {
+		cl->busy_since = jiffies ?: 1;
+		kfc_count(cl->cache, set_waits);
+		return KFC_CMD_BUSY;
+	}
+	if (time_before(jiffies, cl->busy_since + msecs_to_jiffies(limit_ms)))
+		return KFC_CMD_BUSY;
+	return KFC_CMD_DONE;
+}
+
+/**
+ * kfc_cmd_drop_key() - a value that was refused takes the older one with it
+ * @cl: the client
+ * @key: the key
+ * @klen: its length
+ *
+ * Context: the client's thread.
+ */
+void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen)
+{
+	struct kfc_lookup lk;
+
+	kfc_key_init(cl->cache, &lk, key, klen);
+	kfc_store_forget(cl->cache, &lk);
+}
+
+static void flush_all(struct kfc_client *cl, const struct mp_req *req)
+{
+	struct kfc_cache *c = cl->cache;
+	u64 now = kfc_now(c);
+
+	kfc_count(c, cmd_flush);
+	if (req->exptime > 0) {
+		u64 at = req->exptime;
+
+		if (at <= 60 * 60 * 24 * 30)
+			at += now;
+		WRITE_ONCE(c->flush_at, at);
+	} else {
+		WRITE_ONCE(c->flush_at, 0);
+		kfc_store_flush(c);
+	}
+	kfc_answer(cl, req, MP_OK);
+}
+
+static bool stat_line(struct kfc_emit *e, const char *name, const char *value)
+{
+	struct kfc_client *cl = e->arg;
+
+	return kfc_out_copy(&cl->out, "STAT ", 5) &&
+	       kfc_out_copy(&cl->out, name, strlen(name)) &&
+	       kfc_out_copy(&cl->out, " ", 1) &&
+	       kfc_out_copy(&cl->out, value, strlen(value)) &&
+	       kfc_out_copy(&cl->out, "\r\n", 2);
+}
+
+static bool arg_is(const struct mp_req *req, const char *word)
+{
+	return req->arg_len == strlen(word) &&
+	       !memcmp(req->arg, word, req->arg_len);
+}
+
+static void stats(struct kfc_client *cl, const struct mp_req *req)
+{
+	struct kfc_emit e = { .line = stat_line, .arg = cl };
+
+	if (!req->arg_len) {
+		kfc_stats_print(cl->cache, &e);
+	} else if (arg_is(req, "settings")) {
+		kfc_stats_settings(cl->cache, &e);
+	} else if (arg_is(req, "reset")) {
+		kfc_stats_reset(cl->cache);
+		kfc_answer(cl, req, MP_RESET);
+		return;
+	} else if (!arg_is(req, "items") && !arg_is(req, "slabs")) {
+		/* There are no slab classes: those two have nothing to say. */
+		kfc_answer(cl, req, MP_ERROR);
+		return;
+	}
+	kfc_answer(cl, req, MP_END);
+}
+
+static enum kfc_cmd_ret administer(struct kfc_client *cl,
+				   const struct mp_req *req)
+{
+	switch (req->op) {
+	case MP_FLUSH_ALL:
+		flush_all(cl, req);
+		break;
+	case MP_VERSION:
+		kfc_answer(cl, req, "VERSION " KFC_VERSION "\r\n");
+		break;
+	case MP_VERBOSITY:
+		kfc_answer(cl, req, MP_OK);
+		break;
+	case MP_STATS:
+		stats(cl, req);
+		break;
+	case MP_SHUTDOWN:
+		kfc_answer(cl, req, "ERROR: shutdown not enabled\r\n");
+		break;
+	case MP_QUIT:
+		return KFC_CMD_CLOSE;
+	default:
+		kfc_answer(cl, req, MP_ERROR);
+		break;
+	}
+	return KFC_CMD_DONE;
+}
+
+/**
+ * kfc_cmd_run() - run a command, or run one again that could not go on
+ * @cl: the client
+ * @req: the request, its key with it
+ * @val: its value, for storage commands
+ *
+ * Context: the client's thread; does not sleep.
+ * Return: see enum kfc_cmd_ret
+ */
+enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
+			     const struct kfc_value *val)
+{
+	enum kfc_cmd_ret ret;
+
+	kfc_store_check_flush(cl->cache);
+	switch (req->op) {
+	case MP_GET:
+	case MP_GETS:
+		ret = kfc_run_get(cl, req);
+		break;
+	case MP_GAT:
+	case MP_GATS:
+	case MP_SET:
+	case MP_ADD:
+	case MP_REPLACE:
+	case MP_APPEND:
+	case MP_PREPEND:
+	case MP_CAS:
+	case MP_DELETE:
+	case MP_INCR:
+	case MP_DECR:
+	case MP_TOUCH:
+		ret = kfc_run_modify(cl, req, val);
+		break;
+	default:
+		ret = administer(cl, req);
+		break;
+	}
+	if (ret == KFC_CMD_DONE)
+		cl->busy_since = 0;
+	return ret;
+}

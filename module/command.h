@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef KFC_COMMAND_H
+#define KFC_COMMAND_H
+
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/types.h>
+
+#include "../libmp/mp.h"
+#include "out.h"
+
+struct kfc_cache;
+struct kfc_client;
+struct kfc_op;
+
+/**
+ * struct kfc_event - something that the owner of a client is to do
+ * @node: the owner's queue
+ * @client: whose; set by command.c
+ * @fn: runs once in the thread that owns @client
+ */
+struct kfc_event {
+	struct llist_node node;
+	struct kfc_client *client;
+	void (*fn)(struct kfc_event *ev);
+};
+
+/**
+ * struct kfc_value - a value on its way in
+ * @len: its length, CRLF not counted
+ * @flat: the bytes, where they lie in one piece; else NULL and
+ * @pages: order-0 pages that hold them from offset 0 on
+ */
+struct kfc_value {
+	u32 len;
+	const u8 *flat;
+	struct page **pages;
+};
+
+enum kfc_cmd_ret {
+	KFC_CMD_DONE,	/* answered, or its answer has its place in out */
+	KFC_CMD_WAIT,	/* waits for a device read: keep the request and its
+			 * value and run it again, unchanged, once
+			 * client->waiting is NULL */
+	KFC_CMD_BUSY,	/* no place in the log or no read to be had: run it
+			 * again, unchanged, after a wake or some ms; command.c
+			 * gives up by itself after set_wait_ms */
+	KFC_CMD_CLOSE,	/* quit: send what is queued and close */
+};
+
+/**
+ * struct kfc_client - what the command layer knows of a connection
+ * @cache: the cache it talks to
+ * @out: its answers
+ * @post: hand @ev to the thread that owns the client, which calls ev->fn and
+ *	then goes on with the client; any context, hardirq included
+ * @inflight: events that are still to come; the client stays until it is 0
+ * @waiting: the operation that holds back later commands, or NULL
+ * @held: what that operation read, for when the command is run again
+ * @ops: operations in flight, oldest first, for kfc_cmd_tick()
+ * @closed: kfc_client_close() was called
+ * @busy_since: jiffies of the first KFC_CMD_BUSY of the present command,
+ *	0 where there was none
+ *
+ * All fields but @post belong to the thread that owns the client. Before the
+ * owner frees it, it calls kfc_out_drop() and kfc_client_close() and waits
+ * until @inflight is 0.
+ */
+struct kfc_client {
+	struct kfc_cache *cache;
+	struct kfc_out out;
+	void (*post)(struct kfc_client *cl, struct kfc_event *ev);
+	int inflight;
+	struct kfc_op *waiting;
+	struct kfc_op *held;
+	struct list_head ops;
+	bool closed;
+	unsigned long busy_since;
+};
+
+/* Reads of one client that may be under way at once. */
+#define KFC_CLIENT_READS 64
+
+void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c);
+void kfc_client_close(struct kfc_client *cl);
+enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
+			     const struct kfc_value *val);
+void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
+void kfc_cmd_tick(struct kfc_client *cl);
+int kfc_cmd_init(struct kfc_cache *c);
+void kfc_cmd_exit(struct kfc_cache *c);
+
+#endif /* KFC_COMMAND_H */
