@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * One connection: bytes in, commands run, answers out, a turn at a time.
+ *
+ * Bytes are received into the worker's scratch buffer and parsed there. What
+ * a turn leaves unparsed (the start of a line, commands that have to wait) moves
+ * to a buffer of the connection's own; an idle connection has none.
+ *
+ * A command that cannot run yet is not remembered: the parser and the position
+ * go back to its start, and it is parsed and run again. Only a value that did
+ * not arrive whole leaves the buffer, into pages of its own (upload.c).
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/jiffies.h>
+#include <linux/net.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <net/sock.h>
+#include <net/tcp_states.h>
+
+#include "compat.h"
+#include "conn.h"
+#include "kfc.h"
+#include "worker.h"
+
+enum kfc_step {
+	KFC_STEP_ON,		/* another step */
+	KFC_STEP_FILL,		/* another step, with more bytes */
+	KFC_STEP_REST,		/* the turn is over, see enum kfc_turn */
+	KFC_STEP_YIELD,
+	KFC_STEP_STARVED,
+	KFC_STEP_CLOSE,
+};
+
+/* What is left of a turn. */
+struct kfc_budget {
+	int cmds;
+	int bytes;
+};
+
+/**
+ * kfc_conn_schedule() - have the owner give a connection a turn
+ * @c: the connection; the caller's lock keeps it open
+ *
+ * Context: any.
+ */
+void kfc_conn_schedule(struct kfc_conn *c)
+{
+	if (test_and_set_bit(KFC_CONN_SCHEDULED, &c->flags))
+		return;
+	if (llist_add(&c->sched, &c->worker->sched))
+		kfc_worker_wake(c->worker);
+}
+
+static void kfc_conn_data_ready(struct sock *sk)
+{
+	struct kfc_conn *c;
+
+	kfc_trace_sk_data_ready(sk);
+	read_lock_bh(&sk->sk_callback_lock);
+	c = sk->sk_user_data;
+	if (c)
+		kfc_conn_schedule(c);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void kfc_conn_state_change(struct sock *sk)
+{
+	struct kfc_conn *c;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	c = sk->sk_user_data;
+	if (c)
+		kfc_conn_schedule(c);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void kfc_conn_write_space(struct sock *sk)
+{
+	struct kfc_conn *c;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	c = sk->sk_user_data;
+	if (c) {
+		c->write_space(sk);
+		if (sk->sk_socket &&
+		    !test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+			kfc_conn_schedule(c);
+	}
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void kfc_conn_hook(struct kfc_conn *c)
+{
+	struct sock *sk = c->sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	c->state_change = sk->sk_state_change;
+	c->write_space = sk->sk_write_space;
+	sk->sk_user_data = c;
+	sk->sk_data_ready = kfc_conn_data_ready;
+	sk->sk_state_change = kfc_conn_state_change;
+	sk->sk_write_space = kfc_conn_write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void kfc_conn_unhook(struct kfc_conn *c)
+{
+	struct sock *sk = c->sock->sk;
+
+	write_lock_bh(&sk->sk_callback_lock);
+	sk->sk_user_data = NULL;
+	sk->sk_data_ready = c->data_ready;
+	sk->sk_state_change = c->state_change;
+	sk->sk_write_space = c->write_space;
+	write_unlock_bh(&sk->sk_callback_lock);
+}
+
+static struct kfc_worker *kfc_conn_worker(struct kfc_net *net)
+{
+	struct kfc_worker *w, *best = NULL;
+	unsigned int i;
+
+	spin_lock(&net->accept_lock);
+	for (i = 0; i < net->nr_workers; i++) {
+		w = net->workers[(net->next + i) % net->nr_workers];
+		if (!best || atomic_read(&w->nr_conns) <
+			     atomic_read(&best->nr_conns))
+			best = w;
+	}
+	net->next = (net->next + 1) % net->nr_workers;
+	atomic_inc(&best->nr_conns);
+	spin_unlock(&net->accept_lock);
+	return best;
+}
+
+/**
+ * kfc_conn_open() - make a connection of an accepted socket
+ * @net: whose; the caller has counted it in net->conns
+ * @sock: the socket; on success it is the connection's
+ * @data_ready: what the socket's callback was before the listener had its own:
+ *	an accepted socket inherits the listener's
+ *
+ * The connection goes to the worker that has fewest, and gets a first turn
+ * there: bytes may have come before the callbacks were set.
+ *
+ * Context: may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int kfc_conn_open(struct kfc_net *net, struct socket *sock,
+		  void (*data_ready)(struct sock *sk))
+{
+	struct sock *sk = sock->sk;
+	struct kfc_conn *c;
+
+	c = kmem_cache_zalloc(net->conn_cache, GFP_KERNEL);
+	if (!c)
+		return -ENOMEM;
+	c->worker = kfc_conn_worker(net);
+	c->sock = sock;
+	c->data_ready = data_ready;
+	c->last = jiffies;
+	INIT_LIST_HEAD(&c->all);
+	INIT_LIST_HEAD(&c->run);
+	INIT_LIST_HEAD(&c->fly);
+	INIT_LIST_HEAD(&c->upwait);
+	mp_parser_init(&c->parser, net->cache->cfg.item_max);
+	kfc_client_init(&c->client, net->cache);
+	c->client.post = kfc_worker_post;
+	c->client.out.pool = &c->worker->pool;
+
+	tcp_sock_set_nodelay(sk);
+	sock_set_keepalive(sk);
+	kfc_sk_no_task_frag(sk);
+	sk->sk_allocation = GFP_NOWAIT | __GFP_NOWARN;
+
+	kfc_count(net->cache, total_connections);
+	kfc_conn_hook(c);
+	/* From here on it is the worker's. */
+	kfc_conn_schedule(c);
+	return 0;
+}
+
+/* Between two turns: what is not consumed moves out of the scratch buffer. */
+static bool kfc_in_close(struct kfc_conn *c)
+{
+	struct kfc_worker *w = c->worker;
+	u32 left = c->rlen - c->rpos;
+	u8 *buf = NULL;
+
+	if (c->state == KFC_CONN_DRAIN)
+		left = 0;
+	if (c->rcap && left)
+		return true;
+	if (c->rcap) {
+		kfree(c->rbuf);
+		WRITE_ONCE(w->rbytes, w->rbytes - c->rcap);
+		c->rcap = 0;
+	} else if (left) {
+		buf = kfc_worker_rbuf(w, left, &c->rcap);
+		if (buf) {
+			memcpy(buf, c->rbuf + c->rpos, left);
+			WRITE_ONCE(w->rbytes, w->rbytes + c->rcap);
+		}
+	}
+	c->rbuf = buf;
+	c->rpos = 0;
+	c->rlen = buf ? left : 0;
+	return buf || !left;
+}
+
+static void kfc_in_open(struct kfc_conn *c)
+{
+	if (c->rbuf)
+		return;
+	c->rbuf = c->worker->scratch;
+	c->rpos = 0;
+	c->rlen = 0;
+}
+
+/* The peer sends no more, or is not to: answer what came, then close. */
+static enum kfc_step kfc_conn_drain(struct kfc_conn *c)
+{
+	kfc_upload_unwait(c);
+	c->state = KFC_CONN_DRAIN;
+	c->close_at = jiffies + KFC_LINGER * HZ;
+	return KFC_STEP_REST;
+}
+
+static void kfc_conn_received(struct kfc_conn *c, struct kfc_budget *b, int n)
+{
+	b->bytes -= n;
+	c->last = jiffies;
+	kfc_count_add(c->client.cache, bytes_read, n);
+}
+
+/* Receive behind the bytes that are there; they move to the scratch buffer. */
+static enum kfc_step kfc_in_fill(struct kfc_conn *c, struct kfc_budget *b)
+{
+	struct msghdr msg = { };
+	u32 left = c->rlen - c->rpos;
+	u8 *scratch = c->worker->scratch;
+	struct kvec kv;
+	int ret;
+
+	if (c->drained)
+		return KFC_STEP_REST;
+	/* The parser leaves MP_LINE_MAX at most, waiting values fit. */
+	if (left >= KFC_RBUF)
+		return KFC_STEP_CLOSE;
+
+	memmove(scratch, c->rbuf + c->rpos, left);
+	c->rpos = c->rlen;
+	kfc_in_close(c);
+	c->rbuf = scratch;
+	c->rpos = 0;
+	c->rlen = left;
+
+	kv.iov_base = scratch + left;
+	kv.iov_len = KFC_RBUF - left;
+	ret = kernel_recvmsg(c->sock, &msg, &kv, 1, kv.iov_len, MSG_DONTWAIT);
+	if (ret == -EAGAIN) {
+		c->drained = true;
+		return left ? KFC_STEP_ON : KFC_STEP_REST;
+	}
+	if (ret < 0)
+		return KFC_STEP_CLOSE;
+	if (!ret)
+		return kfc_conn_drain(c);
+	kfc_conn_received(c, b, ret);
+	c->rlen += ret;
+	/* What comes from now on is announced by data_ready. */
+	c->drained = c->rlen < KFC_RBUF;
+	return KFC_STEP_ON;
+}
+
+/* A value that will not be taken: say so, throw away what comes of it. */
+static enum kfc_step kfc_conn_refuse(struct kfc_conn *c,
+				     const struct mp_req *req, u64 swallow)
+{
+	kfc_count(c->client.cache, store_no_memory);
+	/* As memcached: better no value than the old one. */
+	if (req->op == MP_SET)
+		kfc_cmd_drop_key(&c->client, req->key, req->klen);
+	if (!req->noreply)
+		kfc_out_copy(&c->client.out, MP_NO_MEMORY,
+			     sizeof(MP_NO_MEMORY) - 1);
+	c->nomem = 0;
+	c->swallow = swallow;
+	c->state = KFC_CONN_SWALLOW;
+	return KFC_STEP_ON;
+}
+
+/* No memory for a value: worth another try, for as long as a set may wait? */
+static bool kfc_conn_nomem(struct kfc_conn *c)
+{
+	u32 ms = READ_ONCE(c->client.cache->cfg.set_wait_ms);
+
+	if (!c->nomem)
+		c->nomem = jiffies | 1;
+	return time_before(jiffies, c->nomem + msecs_to_jiffies(ms));
+}
+
+static void kfc_conn_bad_chunk(struct kfc_conn *c, const struct mp_req *req)
+{
+	/* memcached counts it, too. */
+	kfc_count(c->client.cache, cmd_set);
+	if (!req->noreply)
+		kfc_out_copy(&c->client.out, MP_BAD_CHUNK,
+			     sizeof(MP_BAD_CHUNK) - 1);
+}
+
+/* Begin with a value that is not all there; the line is @used bytes. */
+static enum kfc_step kfc_conn_upload(struct kfc_conn *c,
+				     const struct mp_req *req, u32 used,
+				     const struct mp_parser *before)
+{
+	u32 left = c->rlen - c->rpos - used;
+	u64 need = (u64)req->vlen + 2;
+	int ret;
+
+	ret = kfc_upload_begin(c, req);
+	if (ret == -EAGAIN) {
+		c->parser = *before;
+		return KFC_STEP_REST;
+	}
+	if (!ret)
+		ret = kfc_upload_fill(c, c->rbuf + c->rpos + used, left);
+	if (!ret) {
+		c->nomem = 0;
+		c->rpos = c->rlen;
+		c->state = KFC_CONN_VALUE;
+		return KFC_STEP_ON;
+	}
+	kfc_upload_end(c);
+	if (ret == -ENOMEM && kfc_conn_nomem(c)) {
+		c->parser = *before;
+		return KFC_STEP_STARVED;
+	}
+	c->rpos += used;
+	return kfc_conn_refuse(c, req, need);
+}
+
+/* A request whose line is @used bytes at c->rpos. */
+static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
+				      u32 used, const struct mp_parser *before)
+{
+	u32 avail = c->rlen - c->rpos - used;
+	struct kfc_value val = { };
+	enum kfc_cmd_ret ret;
+	bool has_value = req->op >= MP_SET && req->op <= MP_CAS;
+
+	if (has_value) {
+		u64 need = (u64)req->vlen + 2;
+
+		if (avail < need && !c->drained && used + need <= KFC_RBUF) {
+			c->parser = *before;
+			return KFC_STEP_FILL;
+		}
+		if (avail < need)
+			return kfc_conn_upload(c, req, used, before);
+		kfc_upload_unwait(c);
+		val.len = req->vlen;
+		val.flat = c->rbuf + c->rpos + used;
+		used += need;
+		if (val.flat[val.len] != '\r' || val.flat[val.len + 1] != '\n') {
+			c->rpos += used;
+			kfc_conn_bad_chunk(c, req);
+			return KFC_STEP_ON;
+		}
+	}
+	ret = kfc_cmd_run(&c->client, req, has_value ? &val : NULL);
+	switch (ret) {
+	case KFC_CMD_DONE:
+		c->rpos += used;
+		return KFC_STEP_ON;
+	case KFC_CMD_WAIT:
+		c->parser = *before;
+		return KFC_STEP_ON;
+	case KFC_CMD_BUSY:
+		c->parser = *before;
+		return KFC_STEP_STARVED;
+	case KFC_CMD_CLOSE:
+		break;
+	}
+	return kfc_conn_drain(c);
+}
+
+static enum kfc_step kfc_conn_error(struct kfc_conn *c,
+				    const struct mp_req *req,
+				    const struct mp_err *err)
+{
+	if (err->drop_key)
+		kfc_cmd_drop_key(&c->client, req->key, req->klen);
+	if (err->line)
+		kfc_out_copy(&c->client.out, err->line, strlen(err->line));
+	if (err->close)
+		return kfc_conn_drain(c);
+	if (err->swallow) {
+		c->swallow = err->swallow;
+		c->state = KFC_CONN_SWALLOW;
+	}
+	return KFC_STEP_ON;
+}
+
+static enum kfc_step kfc_conn_command(struct kfc_conn *c, struct kfc_budget *b)
+{
+	struct mp_parser before = c->parser;
+	enum kfc_step step;
+	enum mp_status st;
+	struct mp_req req;
+	struct mp_err err;
+	size_t used;
+
+	if (c->rpos == c->rlen)
+		return kfc_in_fill(c, b);
+	st = mp_parse(&c->parser, c->rbuf + c->rpos, c->rlen - c->rpos, &used,
+		      &req, &err);
+	switch (st) {
+	case MP_REQ:
+		b->cmds--;
+		step = kfc_conn_request(c, &req, used, &before);
+		return step == KFC_STEP_FILL ? kfc_in_fill(c, b) : step;
+	case MP_ERR:
+		b->cmds--;
+		c->rpos += used;
+		return kfc_conn_error(c, &req, &err);
+	case MP_MORE:
+		c->rpos += used;
+		break;
+	}
+	return kfc_in_fill(c, b);
+}
+
+static enum kfc_step kfc_conn_store(struct kfc_conn *c)
+{
+	struct kfc_upload *up = c->up;
+	struct kfc_value val = {
+		.len = up->req.vlen,
+		.pages = up->pages,
+	};
+
+	if (!kfc_upload_crlf(up)) {
+		kfc_conn_bad_chunk(c, &up->req);
+		goto done;
+	}
+	if (val.len <= PAGE_SIZE)
+		val.flat = page_address(up->pages[0]);
+	switch (kfc_cmd_run(&c->client, &up->req, &val)) {
+	case KFC_CMD_WAIT:
+		return KFC_STEP_ON;
+	case KFC_CMD_BUSY:
+		return KFC_STEP_STARVED;
+	case KFC_CMD_CLOSE:
+		kfc_upload_end(c);
+		return kfc_conn_drain(c);
+	case KFC_CMD_DONE:
+		break;
+	}
+done:
+	kfc_upload_end(c);
+	c->state = KFC_CONN_COMMAND;
+	return KFC_STEP_ON;
+}
+
+static enum kfc_step kfc_conn_value(struct kfc_conn *c, struct kfc_budget *b)
+{
+	struct kfc_upload *up = c->up;
+	int ret;
+
+	if (up->got < up->need) {
+		if (c->drained)
+			return KFC_STEP_REST;
+		ret = kfc_upload_recv(c, b->bytes);
+		if (ret == -EAGAIN) {
+			c->drained = true;
+			return KFC_STEP_REST;
+		}
+		if (ret == -ENOMEM) {
+			u32 left = up->need - up->got;
+
+			if (kfc_conn_nomem(c))
+				return KFC_STEP_STARVED;
+			kfc_conn_refuse(c, &up->req, left);
+			kfc_upload_end(c);
+			return KFC_STEP_ON;
+		}
+		if (ret < 0)
+			return KFC_STEP_CLOSE;
+		if (!ret) {
+			kfc_upload_end(c);
+			return kfc_conn_drain(c);
+		}
+		c->nomem = 0;
+		kfc_conn_received(c, b, ret);
+		return KFC_STEP_ON;
+	}
+	b->cmds--;
+	return kfc_conn_store(c);
+}
+
+static enum kfc_step kfc_conn_swallow(struct kfc_conn *c, struct kfc_budget *b)
+{
+	u32 part = min_t(u64, c->swallow, c->rlen - c->rpos);
+
+	c->rpos += part;
+	c->swallow -= part;
+	if (!c->swallow) {
+		c->state = KFC_CONN_COMMAND;
+		return KFC_STEP_ON;
+	}
+	return kfc_in_fill(c, b);
+}
+
+/* So much is queued that no more commands are run. */
+static bool kfc_conn_full(const struct kfc_conn *c)
+{
+	const struct kfc_out *o = &c->client.out;
+
+	return o->bytes >= KFC_OUT_BYTES_MAX || o->mem >= KFC_OUT_MEM_MAX ||
+	       o->nodes_nr >= KFC_OUT_NODES_MAX;
+}
+
+/* Return: 0, -EAGAIN or an error that ends the connection. */
+static int kfc_conn_send(struct kfc_conn *c)
+{
+	u64 sent = 0;
+	int ret;
+
+	if (list_empty(&c->client.out.nodes))
+		return 0;
+	ret = kfc_out_send(&c->client.out, c->sock, &sent);
+	if (sent) {
+		c->last = jiffies;
+		kfc_count_add(c->client.cache, bytes_written, sent);
+	}
+	c->blocked = ret == -EAGAIN;
+	return ret;
+}
+
+static enum kfc_step kfc_conn_step(struct kfc_conn *c, struct kfc_budget *b)
+{
+	int ret;
+
+	if (c->client.out.failed)
+		return KFC_STEP_CLOSE;
+	if (c->client.waiting)
+		return KFC_STEP_REST;
+	if (kfc_conn_full(c)) {
+		ret = kfc_conn_send(c);
+		if (ret && ret != -EAGAIN)
+			return KFC_STEP_CLOSE;
+		if (kfc_conn_full(c)) {
+			/* Whoever does not read holds up nobody in line. */
+			kfc_upload_unwait(c);
+			return KFC_STEP_REST;
+		}
+	}
+	if (b->cmds <= 0 || b->bytes <= 0)
+		return KFC_STEP_YIELD;
+
+	switch (c->state) {
+	case KFC_CONN_COMMAND:
+		return kfc_conn_command(c, b);
+	case KFC_CONN_VALUE:
+		return kfc_conn_value(c, b);
+	case KFC_CONN_SWALLOW:
+		return kfc_conn_swallow(c, b);
+	case KFC_CONN_DRAIN:
+	case KFC_CONN_CLOSED:
+		break;
+	}
+	return KFC_STEP_REST;
+}
+
+static enum kfc_turn kfc_conn_turn_end(struct kfc_conn *c, enum kfc_step step)
+{
+	bool full = kfc_conn_full(c);
+	int ret;
+
+	if (!kfc_in_close(c) || step == KFC_STEP_CLOSE)
+		return KFC_TURN_CLOSE;
+	ret = kfc_conn_send(c);
+	if ((ret && ret != -EAGAIN) || c->client.out.failed)
+		return KFC_TURN_CLOSE;
+	if (c->state == KFC_CONN_DRAIN && !c->client.out.nodes_nr)
+		return KFC_TURN_CLOSE;
+	/* Nothing is in flight whose acknowledgment would wake us. */
+	if (ret == -EAGAIN && !READ_ONCE(c->sock->sk->sk_wmem_queued))
+		return KFC_TURN_STARVED;
+	if (step == KFC_STEP_STARVED)
+		return KFC_TURN_STARVED;
+	if (step == KFC_STEP_YIELD || (full && !kfc_conn_full(c)))
+		return KFC_TURN_AGAIN;
+	return KFC_TURN_REST;
+}
+
+/**
+ * kfc_conn_turn() - do for a connection what can be done, up to a budget
+ * @c: the connection; its KFC_CONN_SCHEDULED was cleared before
+ *
+ * Context: the owner.
+ * Return: what is to become of it.
+ */
+enum kfc_turn kfc_conn_turn(struct kfc_conn *c)
+{
+	struct kfc_budget b = {
+		.cmds = KFC_TURN_CMDS,
+		.bytes = KFC_TURN_BYTES,
+	};
+	enum kfc_step step;
+
+	if (c->up && READ_ONCE(c->up->evict)) {
+		kfc_count(c->client.cache, uploads_evicted);
+		return KFC_TURN_CLOSE;
+	}
+	c->drained = false;
+	kfc_in_open(c);
+	do {
+		step = kfc_conn_step(c, &b);
+	} while (step == KFC_STEP_ON);
+	return kfc_conn_turn_end(c, step);
+}
+
+/**
+ * kfc_conn_tick() - look at a connection about once a second
+ * @c: the connection; has no turn coming
+ *
+ * Context: the owner.
+ * Return: KFC_TURN_AGAIN: it is to get a turn; KFC_TURN_CLOSE: it has been idle
+ *	for too long, or did not fetch its last answers; KFC_TURN_REST.
+ */
+enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
+{
+	unsigned long idle = READ_ONCE(c->client.cache->cfg.idle_timeout);
+
+	if (c->state == KFC_CONN_DRAIN && time_after(jiffies, c->close_at))
+		return KFC_TURN_CLOSE;
+	if (idle && !c->client.inflight && !c->upwaits &&
+	    time_after(jiffies, c->last + idle * HZ)) {
+		kfc_count(c->client.cache, idle_kicks);
+		return KFC_TURN_CLOSE;
+	}
+	if (c->blocked && sk_stream_is_writeable(c->sock->sk))
+		return KFC_TURN_AGAIN;
+	return KFC_TURN_REST;
+}
+
+/**
+ * kfc_conn_close() - give a connection's socket and memory back
+ * @c: the connection; stays until kfc_conn_free()
+ *
+ * Operations in flight go on without it.
+ *
+ * Context: the owner. Does not sleep but for the socket's lock.
+ */
+void kfc_conn_close(struct kfc_conn *c)
+{
+	struct kfc_worker *w = c->worker;
+	struct kfc_net *net = w->net;
+
+	kfc_conn_unhook(c);
+	kfc_upload_unwait(c);
+	kfc_upload_end(c);
+	c->state = KFC_CONN_DRAIN;	/* nothing unparsed counts */
+	kfc_in_open(c);
+	kfc_in_close(c);
+	kfc_out_drop(&c->client.out);
+	kfc_client_close(&c->client);
+	sock_release(c->sock);
+	c->sock = NULL;
+	c->state = KFC_CONN_CLOSED;
+
+	atomic_dec(&w->nr_conns);
+	kfc_listener_gone(net);
+}
+
+/**
+ * kfc_conn_free() - the end of a closed connection
+ * @c: the connection; nothing is in flight, it is not scheduled
+ *
+ * Context: the owner.
+ */
+void kfc_conn_free(struct kfc_conn *c)
+{
+	kmem_cache_free(c->worker->net->conn_cache, c);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef KFC_H
+#define KFC_H
+
+#include <linux/siphash.h>
+#include <linux/types.h>
+
+#include "dev.h"
+#include "index.h"
+#include "log.h"
+#include "params.h"
+#include "stats.h"
+
+struct kfc_net;
+struct kmem_cache;
+struct kfc_super_state;
+
+/**
+ * struct kfc_cache - one cache; everything that changes hangs from here
+ * @cfg: checked parameters
+ * @counters: per-CPU counters that only go up; any context, this_cpu ops
+ * @counters_base: sums at the last `stats reset`, written by that alone
+ * @hkey: SipHash key of this cache; constant after load
+ * @order: last order number given out (the CAS value), epoch in the high bits;
+ *	grows under the bucket lock of the key that draws it
+ * @valid_from: records with a lower order number are gone (flush_all)
+ * @flush_at: kfc_now() at which a delayed flush_all falls due, 0 for none
+ * @wall_base: wall clock at load less boottime then, in seconds; constant
+ * @loaded_at: kfc_now() at load; constant
+ * @index: where each object lies
+ * @log: the objects
+ * @dev: the device, NULL in memory-only mode; constant after load
+ * @uuid: of the superblock; constant after load
+ * @super: super.c's own, NULL in memory-only mode
+ * @net: workers and listeners, net.h
+ * @space: called when sets that found no place may try again; any context
+ *	that may wake a task. Set before the log starts, constant afterwards
+ * @reads: device reads in flight
+ * @read_pages: pages of reads that are in flight or not sent yet
+ * @max_read_pages: how many those may be; constant after load
+ * @op_cache: of struct kfc_op; constant after load
+ */
+struct kfc_cache {
+	struct kfc_config cfg;
+	struct kfc_counters __percpu *counters;
+	struct kfc_counters counters_base;
+	siphash_key_t hkey;
+	atomic64_t order;
+	u64 valid_from;
+	u64 flush_at;
+	s64 wall_base;
+	u64 loaded_at;
+	struct kfc_index index;
+	struct kfc_log log;
+	struct kfc_dev *dev;
+	uuid_t uuid;
+	struct kfc_super_state *super;
+	struct kfc_net *net;
+	void (*space)(struct kfc_cache *c);
+	atomic_t reads;
+	atomic_t read_pages;
+	u32 max_read_pages;
+	struct kmem_cache *op_cache;
+};
+
+/**
+ * kfc_now() - the cache's clock: UNIX seconds that no clock step moves
+ * @c: the cache
+ *
+ * Boottime plus the wall clock taken at load. Any context.
+ */
+u64 kfc_now(const struct kfc_cache *c);
+
+int kfc_cache_init(struct kfc_cache *c);
+void kfc_cache_exit(struct kfc_cache *c);
+u64 kfc_cache_bound(const struct kfc_cache *c);
+
+#endif /* KFC_H */

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * kfatcache: memcached on SSD inside the kernel. Load order and nothing else.
+ */
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/percpu.h>
+#include <linux/slab.h>
+
+#include "blockdev.h"
+#include "bound.h"
+#include "clock.h"
+#include "command.h"
+#include "kfc.h"
+#include "net.h"
+#include "proc.h"
+#include "version.h"
+
+static struct kfc_cache *kfc;
+
+static int kfc_open_device(struct kfc_cache *c)
+{
+	struct kfc_dev *d;
+
+	if (!c->cfg.device)
+		return 0;
+	d = kfc_blockdev_open(c->cfg.device);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	c->dev = d;
+	return 0;
+}
+
+static int kfc_start(struct kfc_cache *c)
+{
+	int err;
+
+	kfc_clock_init(c);
+	c->space = kfc_net_wake;
+	err = kfc_params_load(&c->cfg);
+	if (err)
+		return err;
+	err = kfc_open_device(c);
+	if (err)
+		goto params;
+	kfc_params_index(&c->cfg, c->dev ? c->dev->pages << KFC_PAGE_SHIFT : 0);
+	err = kfc_bound_check(c);
+	if (err)
+		goto device;
+	err = kfc_cache_init(c);
+	if (err)
+		goto device;
+	err = kfc_cmd_init(c);
+	if (err)
+		goto cache;
+	err = kfc_net_start(c);
+	if (err)
+		goto cmd;
+	err = kfc_proc_init(c);
+	if (err)
+		goto net;
+	kfc_params_live(c);
+	kfc_stats_announce(c);
+	return 0;
+net:
+	kfc_net_stop(c);
+cmd:
+	kfc_cmd_exit(c);
+cache:
+	kfc_cache_exit(c);
+device:
+	kfc_blockdev_close(c->dev);
+params:
+	kfc_params_free(&c->cfg);
+	return err;
+}
+
+static void kfc_stop(struct kfc_cache *c)
+{
+	kfc_params_live(NULL);
+	kfc_proc_exit(c);
+	kfc_net_stop(c);
+	kfc_cmd_exit(c);
+	kfc_cache_exit(c);
+	kfc_blockdev_close(c->dev);
+	kfc_params_free(&c->cfg);
+}
+
+static void kfc_free(struct kfc_cache *c)
+{
+	if (c)
+		free_percpu(c->counters);
+	kvfree(c);
+}
+
+static int __init kfc_module_init(void)
+{
+	int err = -ENOMEM;
+
+	kfc = kvzalloc(sizeof(*kfc), GFP_KERNEL);
+	if (kfc)
+		kfc->counters = alloc_percpu(struct kfc_counters);
+	if (kfc && kfc->counters)
+		err = kfc_start(kfc);
+	if (err)
+		kfc_free(kfc);
+	return err;
+}
+
+static void __exit kfc_module_exit(void)
+{
+	kfc_stop(kfc);
+	kfc_free(kfc);
+}
+
+module_init(kfc_module_init);
+module_exit(kfc_module_exit);
+
+MODULE_LICENSE("Dual BSD/GPL");
+MODULE_DESCRIPTION("memcached on SSD, served from inside the kernel");
+MODULE_AUTHOR("kfatcache developers");
+MODULE_VERSION(KFC_VERSION);

@@ -1,0 +1,463 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The module's parameters: declared, checked, and filled into a kfc_config.
+ *
+ * A number is kept as it was given until kfc_params_load() looks at it, so that
+ * each mistake has one line that says what is allowed. The few that may change
+ * at run time pass the same checks then.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpumask.h>
+#include <linux/inet.h>
+#include <linux/log2.h>
+#include <linux/math64.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/nsproxy.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/sched/isolation.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <net/net_namespace.h>
+
+#include "bound.h"
+#include "kfc.h"
+#include "params.h"
+#include "record.h"
+#include "super.h"
+
+/**
+ * struct kfc_number - a parameter that is a number
+ * @name: its name
+ * @val: its value; READ_ONCE where it may change at run time
+ * @min: the least allowed
+ * @max: the most allowed
+ * @unit: of the number, for messages
+ * @live: offset in struct kfc_config of what follows it at run time, 0 for none
+ * @given: somebody gave it
+ * @bad: what was given, where that is no number
+ */
+struct kfc_number {
+	const char *name;
+	u32 val;
+	u32 min;
+	u32 max;
+	const char *unit;
+	u16 live;
+	bool given;
+	char bad[24];
+};
+
+enum {
+	KFC_PORT,
+	KFC_MEMORY_MB,
+	KFC_INDEX_MB,
+	KFC_SLAB_SIZE,
+	KFC_ITEM_MAX,
+	KFC_THREADS,
+	KFC_UPLOAD_MB,
+	KFC_MAX_CONNS,
+	KFC_IDLE_TIMEOUT,
+	KFC_IO_DEPTH,
+	KFC_READ_TIMEOUT_MS,
+	KFC_SET_WAIT_MS,
+};
+
+static struct kfc_number kfc_numbers[] = {
+	[KFC_PORT] = { "port", 11211, 1, 65535, "" },
+	[KFC_MEMORY_MB] = { "memory_mb", 64, 4, 16 << 20, " MiB" },
+	[KFC_INDEX_MB] = { "index_mb", 0, 0, 16 << 20, " MiB" },
+	[KFC_SLAB_SIZE] = { "slab_size", 4, 1, 64, " MiB, powers of two" },
+	[KFC_ITEM_MAX] = { "item_max", 1 << 20, 1024, KFC_VLEN_MAX, " bytes" },
+	[KFC_THREADS] = { "threads", 0, 0, U16_MAX, "" },
+	[KFC_UPLOAD_MB] = { "upload_mb", 16, 1, 1 << 20, " MiB" },
+	[KFC_MAX_CONNS] = { "max_conns", 1024, 1, 1 << 20, "",
+		offsetof(struct kfc_config, max_conns) },
+	[KFC_IDLE_TIMEOUT] = { "idle_timeout", 0, 0, 31536000, " s, 0 for off",
+		offsetof(struct kfc_config, idle_timeout) },
+	[KFC_IO_DEPTH] = { "io_depth", 256, 1, 4096, "",
+		offsetof(struct kfc_config, io_depth) },
+	[KFC_READ_TIMEOUT_MS] = { "read_timeout_ms", 1000, 10, 600000, " ms",
+		offsetof(struct kfc_config, read_timeout_ms) },
+	[KFC_SET_WAIT_MS] = { "set_wait_ms", 500, 0, 60000, " ms",
+		offsetof(struct kfc_config, set_wait_ms) },
+};
+
+/* The loaded cache, for run-time changes; kernel_param_lock(). */
+static struct kfc_cache *kfc_live;
+
+static int kfc_number_check(const struct kfc_number *n)
+{
+	if (n->bad[0])
+		pr_err("%s=%s: not a number; allowed are %u to %u%s\n",
+		       n->name, n->bad, n->min, n->max, n->unit);
+	else if (n->given && (n->val < n->min || n->val > n->max))
+		pr_err("%s=%u: allowed are %u to %u%s\n", n->name, n->val,
+		       n->min, n->max, n->unit);
+	else
+		return 0;
+	return -EINVAL;
+}
+
+/* A change at run time: as at load, the sum of all bounds has to fit. */
+static int kfc_number_change(struct kfc_number *n, u32 val)
+{
+	u32 *field = (u32 *)((u8 *)&kfc_live->cfg + n->live);
+	u64 before = kfc_bound(kfc_live), after;
+	u32 was = *field;
+
+	WRITE_ONCE(*field, val);
+	after = kfc_bound(kfc_live);
+	if (after > before && after - before > kfc_bound_spare()) {
+		WRITE_ONCE(*field, was);
+		pr_err("%s=%u: takes %llu MiB more, but only %llu MiB may be taken\n",
+		       n->name, val, (after - before) >> 20,
+		       kfc_bound_spare() >> 20);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int kfc_number_set(const char *text, const struct kernel_param *kp)
+{
+	struct kfc_number *n = kp->arg;
+	struct kfc_number new = *n;
+	int err = 0;
+
+	new.given = true;
+	new.bad[0] = 0;
+	if (!text || kstrtou32(text, 0, &new.val))
+		snprintf(new.bad, sizeof(new.bad), "%s",
+			 text && *text ? text : "(nothing)");
+	if (kfc_live) {
+		strim(new.bad);
+		err = kfc_number_check(&new);
+		if (!err)
+			err = kfc_number_change(&new, new.val);
+	}
+	if (!err)
+		*n = new;
+	return err;
+}
+
+static int kfc_number_get(char *buf, const struct kernel_param *kp)
+{
+	const struct kfc_number *n = kp->arg;
+
+	return sysfs_emit(buf, "%u\n", n->val);
+}
+
+static const struct kernel_param_ops kfc_number_ops = {
+	.set = kfc_number_set,
+	.get = kfc_number_get,
+};
+
+static char *p_device;
+module_param_named(device, p_device, charp, 0444);
+MODULE_PARM_DESC(device, "Block device for the objects, by /dev/disk/by-id/...; without one the cache is in memory only");
+
+static char *p_listen = "127.0.0.1";
+module_param_named(listen, p_listen, charp, 0444);
+MODULE_PARM_DESC(listen, "IPv4 and IPv6 addresses to listen on, up to 8, separated by commas (default 127.0.0.1)");
+
+static char *p_cpus;
+module_param_named(cpus, p_cpus, charp, 0444);
+MODULE_PARM_DESC(cpus, "CPUs that workers may run on, as 0-3,8 (default: all housekeeping CPUs)");
+
+static char *p_format = "";
+module_param_named(format, p_format, charp, 0444);
+MODULE_PARM_DESC(format, "force: format a device that is neither blank nor ours; new: empty one of ours");
+
+static char *p_uuid;
+module_param_named(uuid, p_uuid, charp, 0444);
+MODULE_PARM_DESC(uuid, "Refuse any device but the one whose superblock has this UUID");
+
+module_param_cb(port, &kfc_number_ops, &kfc_numbers[KFC_PORT],
+		0444);
+__MODULE_PARM_TYPE(port, "uint");
+MODULE_PARM_DESC(port, "TCP port (default 11211)");
+
+module_param_cb(memory_mb, &kfc_number_ops, &kfc_numbers[KFC_MEMORY_MB],
+		0444);
+__MODULE_PARM_TYPE(memory_mb, "uint");
+MODULE_PARM_DESC(memory_mb, "Memory for objects, MiB, at least 4 slabs (default 64)");
+
+module_param_cb(index_mb, &kfc_number_ops, &kfc_numbers[KFC_INDEX_MB],
+		0444);
+__MODULE_PARM_TYPE(index_mb, "uint");
+MODULE_PARM_DESC(index_mb, "Memory for the index, MiB (default 0: 2 % of the device, or 10 % of memory_mb without one, but at most 1/8 of RAM)");
+
+module_param_cb(slab_size, &kfc_number_ops, &kfc_numbers[KFC_SLAB_SIZE],
+		0444);
+__MODULE_PARM_TYPE(slab_size, "uint");
+MODULE_PARM_DESC(slab_size, "Size of a slab, MiB, a power of two from 1 to 64 (default 4)");
+
+module_param_cb(item_max, &kfc_number_ops, &kfc_numbers[KFC_ITEM_MAX],
+		0444);
+__MODULE_PARM_TYPE(item_max, "uint");
+MODULE_PARM_DESC(item_max, "Largest object, bytes, as memcached's -I; at most half a slab (default 1048576, or a quarter of a slab where that is less)");
+
+module_param_cb(threads, &kfc_number_ops, &kfc_numbers[KFC_THREADS],
+		0444);
+__MODULE_PARM_TYPE(threads, "uint");
+MODULE_PARM_DESC(threads, "Worker threads (default 0: one for each online CPU that workers may run on)");
+
+module_param_cb(upload_mb, &kfc_number_ops, &kfc_numbers[KFC_UPLOAD_MB],
+		0444);
+__MODULE_PARM_TYPE(upload_mb, "uint");
+MODULE_PARM_DESC(upload_mb, "Memory for values that are still arriving, MiB (default 16)");
+
+module_param_cb(max_conns, &kfc_number_ops, &kfc_numbers[KFC_MAX_CONNS],
+		0644);
+__MODULE_PARM_TYPE(max_conns, "uint");
+MODULE_PARM_DESC(max_conns, "Most connections at once (default 1024)");
+
+module_param_cb(idle_timeout, &kfc_number_ops, &kfc_numbers[KFC_IDLE_TIMEOUT],
+		0644);
+__MODULE_PARM_TYPE(idle_timeout, "uint");
+MODULE_PARM_DESC(idle_timeout, "Close connections that were idle for so many seconds (default 0: off)");
+
+module_param_cb(io_depth, &kfc_number_ops, &kfc_numbers[KFC_IO_DEPTH],
+		0644);
+__MODULE_PARM_TYPE(io_depth, "uint");
+MODULE_PARM_DESC(io_depth, "Most device reads in flight at once (default 256)");
+
+module_param_cb(read_timeout_ms, &kfc_number_ops, &kfc_numbers[KFC_READ_TIMEOUT_MS],
+		0644);
+__MODULE_PARM_TYPE(read_timeout_ms, "uint");
+MODULE_PARM_DESC(read_timeout_ms, "A device read that takes longer is answered as a miss, ms (default 1000)");
+
+module_param_cb(set_wait_ms, &kfc_number_ops, &kfc_numbers[KFC_SET_WAIT_MS],
+		0644);
+__MODULE_PARM_TYPE(set_wait_ms, "uint");
+MODULE_PARM_DESC(set_wait_ms, "How long a set may wait for a place while the device writes, ms (default 500)");
+
+static u32 kfc_value(int which)
+{
+	return kfc_numbers[which].val;
+}
+
+static int kfc_params_numbers(struct kfc_config *cfg)
+{
+	u32 slab = kfc_value(KFC_SLAB_SIZE);
+	int i, err = 0;
+
+	for (i = 0; i < ARRAY_SIZE(kfc_numbers) && !err; i++)
+		err = kfc_number_check(&kfc_numbers[i]);
+	if (err)
+		return err;
+	if (!is_power_of_2(slab)) {
+		pr_err("slab_size=%u: allowed are 1, 2, 4, 8, 16, 32 and 64 MiB\n",
+		       slab);
+		return -EINVAL;
+	}
+	if (kfc_value(KFC_MEMORY_MB) < 4 * slab) {
+		pr_err("memory_mb=%u: allowed are %u (4 slabs of slab_size=%u) to %u MiB\n",
+		       kfc_value(KFC_MEMORY_MB), 4 * slab, slab,
+		       kfc_numbers[KFC_MEMORY_MB].max);
+		return -EINVAL;
+	}
+	cfg->port = kfc_value(KFC_PORT);
+	cfg->memory_bytes = (u64)kfc_value(KFC_MEMORY_MB) << 20;
+	cfg->index_bytes = (u64)kfc_value(KFC_INDEX_MB) << 20;
+	cfg->index_auto = !cfg->index_bytes;
+	cfg->slab_bytes = slab << 20;
+	cfg->upload_bytes = (u64)kfc_value(KFC_UPLOAD_MB) << 20;
+	cfg->max_conns = kfc_value(KFC_MAX_CONNS);
+	cfg->idle_timeout = kfc_value(KFC_IDLE_TIMEOUT);
+	cfg->io_depth = kfc_value(KFC_IO_DEPTH);
+	cfg->read_timeout_ms = kfc_value(KFC_READ_TIMEOUT_MS);
+	cfg->set_wait_ms = kfc_value(KFC_SET_WAIT_MS);
+	return 0;
+}
+
+static int kfc_params_item_max(struct kfc_config *cfg)
+{
+	struct kfc_number *n = &kfc_numbers[KFC_ITEM_MAX];
+	u32 most = min_t(u32, cfg->slab_bytes / 2, KFC_VLEN_MAX);
+
+	if (!n->given)
+		n->val = min(n->val, cfg->slab_bytes / 4);
+	if (n->val > most) {
+		pr_err("item_max=%u: allowed are %u to %u bytes with slab_size=%u\n",
+		       n->val, n->min, most, kfc_value(KFC_SLAB_SIZE));
+		return -EINVAL;
+	}
+	if (n->val > cfg->upload_bytes) {
+		pr_err("upload_mb=%u: allowed are %u, room for one object of item_max=%u, to %u MiB\n",
+		       kfc_value(KFC_UPLOAD_MB), DIV_ROUND_UP(n->val, 1 << 20),
+		       n->val, kfc_numbers[KFC_UPLOAD_MB].max);
+		return -EINVAL;
+	}
+	cfg->item_max = n->val;
+	return 0;
+}
+
+static int kfc_params_cpus(struct kfc_config *cfg)
+{
+	u32 threads = kfc_value(KFC_THREADS);
+	cpumask_var_t asked;
+	u32 online, cpu;
+	int err = 0;
+
+	/* isolcpus= and nohz_full= both take CPUs away. */
+	cpumask_and(cfg->cpus, housekeeping_cpumask(HK_TYPE_KTHREAD),
+		    housekeeping_cpumask(HK_TYPE_DOMAIN));
+	if (p_cpus) {
+		if (!zalloc_cpumask_var(&asked, GFP_KERNEL))
+			return -ENOMEM;
+		if (cpulist_parse(p_cpus, asked)) {
+			pr_err("cpus=%s: not a list of CPUs; allowed are %*pbl\n",
+			       p_cpus, cpumask_pr_args(cfg->cpus));
+			err = -EINVAL;
+		} else if (!cpumask_intersects(asked, cfg->cpus)) {
+			pr_err("cpus=%s: none of these is a housekeeping CPU; allowed are %*pbl\n",
+			       p_cpus, cpumask_pr_args(cfg->cpus));
+			err = -EINVAL;
+		} else {
+			cpumask_and(cfg->cpus, cfg->cpus, asked);
+		}
+		free_cpumask_var(asked);
+	}
+	if (err)
+		return err;
+	online = 0;
+	for_each_cpu_and(cpu, cfg->cpus, cpu_online_mask)
+		online++;
+	if (!online) {
+		pr_err("cpus=%s: none of these is online; online are %*pbl\n",
+		       p_cpus ?: "", cpumask_pr_args(cpu_online_mask));
+		return -EINVAL;
+	}
+	if (threads > online) {
+		pr_err("threads=%u: allowed are 1 to %u, one for each online CPU of %*pbl\n",
+		       threads, online, cpumask_pr_args(cfg->cpus));
+		return -EINVAL;
+	}
+	cfg->threads = threads ?: online;
+	kfc_numbers[KFC_THREADS].val = cfg->threads;
+	return 0;
+}
+
+static int kfc_params_listen(struct kfc_config *cfg)
+{
+	struct sockaddr_storage addr;
+	char *copy, *rest, *one;
+	int nr = 0, err = 0;
+
+	copy = kstrdup(p_listen, GFP_KERNEL);
+	if (!copy)
+		return -ENOMEM;
+	rest = copy;
+	while (!err && (one = strsep(&rest, ",")))
+		if (++nr > KFC_MAX_LISTEN ||
+		    inet_pton_with_scope(current->nsproxy->net_ns, AF_UNSPEC,
+					 one, NULL, &addr))
+			err = -EINVAL;
+	kfree(copy);
+	if (err)
+		pr_err("listen=%s: allowed are up to %d IPv4 or IPv6 addresses, separated by commas\n",
+		       p_listen, KFC_MAX_LISTEN);
+	cfg->listen = p_listen;
+	return err;
+}
+
+static int kfc_params_device(struct kfc_config *cfg)
+{
+	if (p_device && !*p_device) {
+		pr_err("device=: no path; leave device= out for a cache in memory only\n");
+		return -EINVAL;
+	}
+	cfg->device = p_device;
+	if (!strcmp(p_format, "force")) {
+		cfg->format = KFC_FORMAT_FORCE;
+	} else if (!strcmp(p_format, "new")) {
+		cfg->format = KFC_FORMAT_NEW;
+	} else if (*p_format) {
+		pr_err("format=%s: allowed are force and new\n", p_format);
+		return -EINVAL;
+	}
+	if (!p_uuid)
+		return 0;
+	if (uuid_parse(p_uuid, &cfg->uuid)) {
+		pr_err("uuid=%s: not a UUID, as 01234567-89ab-cdef-0123-456789abcdef\n",
+		       p_uuid);
+		return -EINVAL;
+	}
+	if (!p_device) {
+		pr_err("uuid=%s: names a device, but there is no device=\n",
+		       p_uuid);
+		return -EINVAL;
+	}
+	cfg->has_uuid = true;
+	return 0;
+}
+
+/**
+ * kfc_params_load() - check the parameters
+ * @cfg: zeroed; gets them, with defaults filled in. Its strings are the
+ *	module's own and last as long as that
+ *
+ * Context: a process, whose network namespace counts.
+ * Return: 0, -ENOMEM, or -EINVAL with one line that says what was given and
+ * what is allowed; nothing is left behind then.
+ */
+int kfc_params_load(struct kfc_config *cfg)
+{
+	int err;
+
+	if (!zalloc_cpumask_var(&cfg->cpus, GFP_KERNEL))
+		return -ENOMEM;
+	kernel_param_lock(THIS_MODULE);
+	err = kfc_params_numbers(cfg) ?: kfc_params_item_max(cfg) ?:
+	      kfc_params_cpus(cfg) ?: kfc_params_listen(cfg) ?:
+	      kfc_params_device(cfg);
+	kernel_param_unlock(THIS_MODULE);
+	if (err)
+		kfc_params_free(cfg);
+	return err;
+}
+
+/**
+ * kfc_params_index() - the size of the index, now that the device is known
+ * @cfg: from kfc_params_load()
+ * @device_bytes: its size, 0 without one
+ *
+ * Context: any.
+ */
+void kfc_params_index(struct kfc_config *cfg, u64 device_bytes)
+{
+	u64 most = (u64)totalram_pages() << PAGE_SHIFT >> 3;
+	u64 want = device_bytes ? kfc_super_index_auto(device_bytes) :
+		   max(div_u64(cfg->memory_bytes, 10), 1ULL << 20);
+
+	if (cfg->index_auto)
+		cfg->index_bytes = min(want, most);
+}
+
+/**
+ * kfc_params_live() - let parameters change at run time from now on
+ * @c: the cache whose cfg follows, NULL to end it
+ *
+ * Context: a process; sleeps.
+ */
+void kfc_params_live(struct kfc_cache *c)
+{
+	kernel_param_lock(THIS_MODULE);
+	kfc_live = c;
+	kernel_param_unlock(THIS_MODULE);
+}
+
+/**
+ * kfc_params_free() - free what kfc_params_load() allocated
+ * @cfg: the parameters, kfc_params_live() ended
+ *
+ * Context: any.
+ */
+void kfc_params_free(struct kfc_config *cfg)
+{
+	free_cpumask_var(cfg->cpus);
+}

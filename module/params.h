@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+#ifndef KFC_PARAMS_H
+#define KFC_PARAMS_H
+
+#include <linux/cpumask.h>
+#include <linux/types.h>
+#include <linux/uuid.h>
+
+#define KFC_MAX_LISTEN 8
+
+enum kfc_format {
+	KFC_FORMAT_ASK,		/* only a blank device or one of ours */
+	KFC_FORMAT_FORCE,	/* format what has no usable superblock of ours */
+	KFC_FORMAT_NEW,		/* empty one of ours, too */
+};
+
+/**
+ * struct kfc_config - the parameters, checked and with their defaults filled in
+ *
+ * Written by params.c at load; afterwards only idle_timeout, max_conns,
+ * io_depth, read_timeout_ms and set_wait_ms may change (WRITE_ONCE by params.c,
+ * READ_ONCE by everybody else).
+ */
+struct kfc_config {
+	const char *device;		/* NULL: memory only */
+	u16 port;
+	const char *listen;		/* "127.0.0.1,::1" */
+	u64 memory_bytes;		/* slab buffers and memory tier */
+	u64 index_bytes;		/* 0 until the device's size is known */
+	bool index_auto;		/* index_mb was not given */
+	u32 slab_bytes;
+	u32 item_max;			/* as memcached's -I, bytes */
+	u32 max_conns;
+	u32 threads;
+	u32 idle_timeout;		/* s, 0 = off */
+	u32 io_depth;			/* device reads in flight */
+	u32 read_timeout_ms;
+	u32 set_wait_ms;
+	u64 upload_bytes;
+	enum kfc_format format;
+	bool has_uuid;
+	uuid_t uuid;
+	cpumask_var_t cpus;		/* where workers may run */
+};
+
+struct kfc_cache;
+
+int kfc_params_load(struct kfc_config *cfg);
+void kfc_params_index(struct kfc_config *cfg, u64 device_bytes);
+void kfc_params_live(struct kfc_cache *c);
+void kfc_params_free(struct kfc_config *cfg);
+
+#endif /* KFC_PARAMS_H */
