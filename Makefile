@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# make          build ./kfatcache.ko for the running kernel
+# make help     everything else
+#
+# The kernel's build system reads Kbuild, not this file.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+KVER := $(shell cut -d'"' -f2 $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
+
+# Each kernel has its own folder: a tree of links to the sources, and beside
+# them the objects, so that objects of two kernels never meet.
+BUILD ?= build/$(KVER)
+
+# All CPUs, unless -j was given.
+JOBS = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+CACHE := $(or $(KFC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/kfatcache)
+
+all: build
+	@cmp -s $(BUILD)/kfatcache.ko kfatcache.ko || cp $(BUILD)/kfatcache.ko .
+	@echo "kfatcache.ko is for $(KVER)"
+
+# As all, but leaves ./kfatcache.ko alone.
+build: kdir links
+	@$(MAKE) --no-print-directory $(JOBS) -C $(KDIR) \
+		M=$(abspath $(BUILD)) modules
+
+kdir:
+	@test -n "$(KVER)" || { \
+	echo "$(KDIR): no kernel headers there."; \
+	echo "For the running kernel: apt-get install linux-headers-$$(uname -r)"; \
+	echo "For another: make KDIR=/lib/modules/VERSION/build"; \
+	exit 1; } >&2
+
+links:
+	@mkdir -p $(BUILD)
+	@cp -rsf $(CURDIR)/Kbuild $(CURDIR)/module $(CURDIR)/libmp $(BUILD)/
+	@find $(BUILD) -xtype l -delete
+
+check:
+	@tests/run check
+
+lint:
+	@tools/deps check
+	@tools/lint
+
+unit fuzz:
+	@tests/run $@
+
+test:
+	@tests/run
+
+# PORT=11211 RUN_DISK_MB=4096 MEMORY_ONLY= MODARGS=
+run:
+	@tools/run
+
+clean:
+	rm -rf build kfatcache.ko
+	@for d in tests/unit tests/fuzz; do \
+		if [ -e $$d/Makefile ]; then $(MAKE) -s -C $$d clean; fi; done
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean
+	@tools/deps remove
+
+help:
+	@echo "make              build ./kfatcache.ko for the running kernel"
+	@echo "make KDIR=DIR     ... for the kernel whose headers are in DIR"
+	@echo "make run          serve memcached on 127.0.0.1:PORT (11211) from a module in a"
+	@echo "                  guest with a virtual NVMe SSD of RUN_DISK_MB (4096) MiB;"
+	@echo "                  MEMORY_ONLY=1: without the SSD; MODARGS='memory_mb=128 ...'"
+	@echo "make check        lint and unit tests: no root, no guest, under 2 minutes"
+	@echo "make test         everything, on guests with Linux 6.12 and 6.1"
+	@echo "make lint, unit, fuzz  parts of it; tests/run --help for more"
+	@echo "make clean        remove what was built here"
+	@echo "make distclean    ... and $(CACHE)"
+
+export PORT RUN_DISK_MB MEMORY_ONLY MODARGS
+.PHONY: all build kdir links check lint unit fuzz test run clean distclean help

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=600
+#
+# It loads, serves, and goes, in memory only and with a device.
+
+. "$(dirname "$0")/lib.sh"
+
+kfc_lines() { dmesg | grep 'kfatcache: ' | grep -cv -e 'taints kernel' -e 'verification failed'; }
+free_for_all() {
+	py -c 'import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR | os.O_EXCL))' "$1" 2> /dev/null
+}
+
+serve() {
+	local what=$1 dev=${2:-}
+	holds "$what: listens once" "$(sockets 0A) == 1"
+	relay py "$E2E/store.py" "$HOST" "$PORT" "$what" basics
+	check "$what: 2,000 objects" objects load --count 2000
+	check "$what: and back" objects verify --count 2000
+	check "$what: mixed commands" objects mixed --count 400 --ops 4000 --seconds 20
+	check "$what: in pieces" objects split --count 15 --sizes 20-1000 --seconds 20
+	if [ -r "$E2E/textproto.py" ]; then
+		check "$what: textproto.py" timeout -s KILL 180 \
+			/usr/bin/python3 -B "$E2E/textproto.py" "$HOST" "$PORT"
+	else
+		not_ok "$what: textproto.py" "there is none"
+	fi
+	py "$E2E/objects.py" stats "$HOST" "$PORT" | grep -v ^RESULT | awk '{ print $1 }' |
+		sort > "$T/names1"
+	awk '{ print $1 }' /proc/kfatcache/stats | sort > "$T/names2"
+	same "$what: stats and /proc have the same names" \
+		"$(comm -3 "$T/names1" "$T/names2" | head -n 3 | tr '\n' ' ')" ""
+	unload_check "$what" "$dev"
+}
+
+same "modinfo: depends on no module" "$(modinfo -F depends "$KFC_KO")" ""
+n=$(modinfo -F parm "$KFC_KO" | wc -l)
+holds "there are parameters" "$n >= 15"
+same "every parameter has its text" "$(modinfo -F parm "$KFC_KO" | grep -c '^[a-z_]*:[^ (].* ')" "$n"
+
+dmesg -c > /dev/null
+must_load "memory only: insmod" memory_mb=64
+same "memory only: one line at load" "$(kfc_lines)" 1
+dmesg | grep kfatcache | cut -c1-300 | sed 's/^/# /'
+serve "memory only"
+
+wipe "$DEV"
+dmesg -c > /dev/null
+must_load "device: insmod" device="$DEV" memory_mb=32
+holds "device: one or two lines at load" "$(kfc_lines) >= 1 && $(kfc_lines) <= 2"
+dmesg | grep kfatcache | cut -c1-300 | sed 's/^/# /'
+if free_for_all "$DEV"; then
+	not_ok "device: claimed while loaded" "somebody else could claim it"
+else
+	ok "device: claimed while loaded"
+fi
+serve "device" "$DEV"
+
+# what lies on it now is ours: taken without a word
+must_load "device again: insmod" device="$DEV" memory_mb=32
+check "device again: it serves" objects load --count 200 --seed 2
+check "device again: and gives back" objects verify --count 200 --seed 2
+unload_check "device again" "$DEV"
+wipe "$DEV"
+
+must_load "IPv6: insmod" memory_mb=32 listen=127.0.0.1,::1
+check "IPv6: stores" py "$E2E/objects.py" load ::1 "$PORT" --count 100
+check "IPv6: and gives back over IPv4" objects verify --count 100
+unload_check "IPv6"
+finish

@@ -1,0 +1,103 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# shellcheck disable=SC2317  # functions are called by check
+# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=900
+#
+# The store: a log that wraps, objects that come back from the device, expiry,
+# flush_all, CAS, large values; and eviction in memory only.
+
+. "$(dirname "$0")/lib.sh"
+
+# As many objects were stored (each key once) as there are and were evicted. A
+# tag that belongs to another key's object may have cost one unseen.
+balance() {
+	local name=$1 sets=$2 items evictions replaced lost
+	items=$(stat curr_items) evictions=$(stat evictions) replaced=$(stat kfc_tag_replaced)
+	lost=$((sets - items - evictions))
+	note "$name: sets $sets, curr_items $items, evictions $evictions, tags replaced $replaced"
+	holds "$name: sets = curr_items + evictions" "$lost >= 0 && $lost <= $replaced"
+}
+
+AT_EXIT=unpart
+
+# --- a device of 32 MiB gets 85 MB
+check "a partition of 32 MiB" part 32
+must_load "wrap: insmod" device="${DEV}p1" memory_mb=16 slab_size=1 index_mb=4
+SIZES="--sizes 200-8000"
+N=40000
+# shellcheck disable=SC2086
+obj() { objects "$@" $SIZES; }
+check "wrap: load $N objects" obj load --count $N --seconds 100 --conns 4
+stats cmd_set total_items curr_items evictions kfc_evictions_space kfc_evictions_index_full \
+	kfc_tag_replaced extstore_bytes_written extstore_page_evictions kfc_set_waits | sed 's/^/# /'
+same "wrap: cmd_set" "$(stat cmd_set)" $N
+same "wrap: total_items" "$(stat total_items)" $N
+balance "wrap" $N
+holds "wrap: evictions have one reason" \
+	"$(stat evictions) == $(stat kfc_evictions_space) + $(stat kfc_evictions_index_full) + $(stat kfc_evictions_device_error)"
+holds "wrap: the log went round" "$(stat extstore_bytes_written) > 60 << 20"
+holds "wrap: it holds what fits" "$(stat curr_items) > 4000"
+OLD=$((N / 4))
+reads=$(stat kfc_device_reads) false=$(stat kfc_false_reads)
+check "wrap: the oldest are gone" obj verify --count $OLD --max-misses $OLD --min-misses $OLD
+same "wrap: a miss reads nothing" $(($(stat kfc_device_reads) - reads)) \
+	$(($(stat kfc_false_reads) - false))
+holds "wrap: but for a tag in 1,000 at most" "$(stat kfc_false_reads) - $false <= $OLD / 1000"
+NEW=$((N - 3000))
+check "wrap: the newest are all there" obj verify --first $NEW --count 3000 \
+	--max-misses $(($(stat kfc_tag_replaced) < 2 ? $(stat kfc_tag_replaced) : 2))
+check "wrap: every answer is right or a miss" obj verify --first $OLD --count $((NEW - OLD)) \
+	--shuffle --max-misses $N --seconds 100
+same "wrap: one read for each hit on the device" \
+	$(($(stat kfc_device_reads) - $(stat kfc_false_reads))) "$(stat kfc_device_hits)"
+same "wrap: hits come from the device or memory" \
+	$(($(stat kfc_device_hits) + $(stat kfc_memory_hits))) "$(stat get_hits)"
+holds "wrap: most from the device" "$(stat kfc_device_hits) > $(stat kfc_memory_hits)"
+check "wrap: mixed commands while it wraps" obj mixed --count 16000 --conns 4 --seconds 15 \
+	--ops 60000 --max-misses 1000000
+tail -n 1 "$T/out" | sed 's/^/# /'
+in_background "$T/load2" obj load --count 12000 --seed 21 --seconds 30
+p=$BG
+check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 8 --seed 4 \
+	--ops 60000 --max-misses 1000000
+wait "$p" || not_ok "wrap: the load beside it" "$(tail -n 1 "$T/load2")"
+holds "wrap: no checksum failed" "$(stat kfc_checksum_failures_page) + \
+	$(stat kfc_checksum_failures_header) + $(stat kfc_checksum_failures_value) + \
+	$(stat kfc_checksum_failures_summary) == 0"
+unload_check "wrap" "${DEV}p1"
+unpart
+
+# --- everything that can happen to an object that lies on the device
+check "a partition of 256 MiB" part 256
+must_load "device: insmod" device="${DEV}p1" memory_mb=16 slab_size=1 index_mb=8 item_max=1048576
+relay py "$E2E/store.py" "$HOST" "$PORT" "device" --filler 18 resident cas
+relay py "$E2E/store.py" "$HOST" "$PORT" "device" --filler 18 expiry flush
+unload_check "device" "${DEV}p1"
+wipe "${DEV}p1"
+must_load "large: insmod" device="${DEV}p1" memory_mb=64
+relay py "$E2E/store.py" "$HOST" "$PORT" "large" --filler 66 large
+unload_check "large" "${DEV}p1"
+unpart
+
+# --- memory only
+must_load "memory: insmod" memory_mb=32 slab_size=1 index_mb=4
+relay py "$E2E/store.py" "$HOST" "$PORT" "memory" expiry flush cas
+unload_check "memory, first"
+must_load "memory: insmod again" memory_mb=32 slab_size=1 index_mb=4
+check "memory: load 25,000 objects" obj load --count 25000 --seconds 60
+same "memory: total_items" "$(stat total_items)" 25000
+balance "memory" 25000
+holds "memory: some were evicted" "$(stat evictions) > 5000"
+check "memory: the newest are all there" obj verify --first 21000 --count 4000 \
+	--max-misses $(($(stat kfc_tag_replaced) < 2 ? $(stat kfc_tag_replaced) : 2))
+check "memory: every answer is right or a miss" obj verify --count 21000 --max-misses 21000 \
+	--shuffle --seconds 60
+check "memory: mixed commands while it evicts" obj mixed --count 16000 --conns 4 \
+	--seconds 10 --ops 60000 --max-misses 1000000
+same "memory: the device was never asked" "$(stat kfc_device_reads)" 0
+unload_check "memory"
+
+must_load "memory, large: insmod" memory_mb=64
+relay py "$E2E/store.py" "$HOST" "$PORT" "memory, large" large
+unload_check "memory, large"
+finish

@@ -1,0 +1,176 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#
+# Sourced by the guest scripts here. They run as root in a guest, in the
+# repository's folder; only /tmp, /run and /dev/shm can be written.
+#
+#   kfc_load PARAM...      insmod; nothing is printed where it works
+#   kfc_unload             rmmod
+#   stat NAME              one counter of /proc/kfatcache/stats
+#   ok NAME; not_ok NAME REASON
+#   check NAME COMMAND...  ok where it exits with 0, else its last line is the reason
+#   finish                 exit code of the script
+
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+HOST=127.0.0.1
+PORT=${KFC_PORT:-11211}
+DEV=${KFC_DEV:-/dev/nvme0n1}
+KFC_RESULTS=${KFC_RESULTS:-/tmp}
+T=$(mktemp -d /tmp/kfc-e2e.XXXXXX)
+FAILED=0
+BACKGROUND=""
+AT_EXIT=""
+
+py() { /usr/bin/python3 -B "$@"; }
+objects() { local m=$1; shift; py "$E2E/objects.py" "$m" "$HOST" "$PORT" "$@"; }
+
+ok() { echo "ok $1"; }
+not_ok() { echo "not ok $1 - ${2:-failed}"; FAILED=$((FAILED + 1)); }
+note() { echo "# $*"; }
+
+# check NAME COMMAND...
+check() {
+	local name=$1 rc=0
+	shift
+	"$@" > "$T/out" 2>&1 || rc=$?
+	if [ $rc = 0 ]; then
+		ok "$name"
+	else
+		not_ok "$name" "exit $rc: $(tail -n 1 "$T/out" | cut -c1-300)"
+		head -n 20 "$T/out" | sed 's/^/# /'
+	fi
+	return 0
+}
+
+# same NAME GOT WANTED
+same() {
+	if [ "$2" = "$3" ]; then ok "$1"; else not_ok "$1" "got '$2', not '$3'"; fi
+}
+
+# holds NAME TEST-EXPRESSION... (arithmetic)
+holds() {
+	local name=$1
+	shift
+	if (($*)); then ok "$name"; else not_ok "$name" "$*"; fi
+}
+
+# passed on what objects.py and the like print: ok, not ok and # lines
+relay() {
+	local n
+	"$@" > "$T/relay" 2>&1 || echo "not ok ${2##*/} - exit $?" >> "$T/relay"
+	grep -E '^(ok|not ok|#) ' "$T/relay" || true
+	n=$(grep -c '^not ok ' "$T/relay" || true)
+	FAILED=$((FAILED + n))
+	if [ "$n" != 0 ]; then grep -vE '^(ok|not ok|#) ' "$T/relay" | tail -n 15 | sed 's/^/# /'; fi
+}
+
+# field NAME: of the last RESULT line that check saw, 0 where it has none
+field() { sed -n 's/^RESULT .* '"$1"'=\([0-9.]*\).*/\1/p' "${2:-$T/out}" | tail -n 1 | grep . || echo 0; }
+
+stat() { awk -v n="$1" '$1 == n { print $2; f = 1 } END { if (!f) print "none" }' /proc/kfatcache/stats; }
+stats() { local n; for n; do printf '%s=%s ' "$n" "$(stat "$n")"; done; echo; }
+
+loaded() { grep -q '^kfatcache ' /proc/modules; }
+
+kfc_load() {
+	insmod "$KFC_KO" port="$PORT" "$@" 2> "$T/insmod" && return 0
+	echo "insmod $*: $(tail -n 1 "$T/insmod"); $(dmesg | grep kfatcache | tail -n 1)" >&2
+	return 1
+}
+
+# must_load NAME PARAM...: without it the script ends
+must_load() {
+	local name=$1
+	shift
+	check "$name" kfc_load "$@"
+	loaded || finish
+}
+
+kfc_unload() { timeout -s KILL 60 rmmod kfatcache; }
+
+# wipe DEVICE: as if it were new
+wipe() {
+	local size
+	size=$(blockdev --getsize64 "$1")
+	dd if=/dev/zero of="$1" bs=1M count=1 conv=fsync status=none
+	dd if=/dev/zero of="$1" bs=1M count=1 seek=$((size - 1048576)) oflag=seek_bytes \
+		conv=fsync status=none
+}
+
+# part MIB: a partition of that size as ${DEV}p1, with nothing written to the disk
+part() {
+	addpart "$DEV" 1 2048 $(($1 * 2048)) || return 1
+	wait_for 5 test -b "${DEV}p1" || return 1
+	wipe "${DEV}p1"
+}
+unpart() { if [ -b "${DEV}p1" ]; then wipe "${DEV}p1"; delpart "$DEV" 1; fi; }
+
+# wait_for SECONDS COMMAND...
+wait_for() {
+	local i=$(($1 * 10))
+	shift
+	while ! "$@" > /dev/null 2>&1; do
+		i=$((i - 1))
+		[ $i -gt 0 ] || return 1
+		sleep 0.1
+	done
+}
+
+# in_background FILE COMMAND...: its pid is in $BG
+in_background() {
+	local out=$1
+	shift
+	"$@" > "$out" 2>&1 &
+	BG=$!
+	BACKGROUND="$BACKGROUND $BG"
+}
+
+# sockets STATE (hex: 0A listening, 01 established) on our port
+sockets() {
+	cat /proc/net/tcp /proc/net/tcp6 2> /dev/null |
+		awk -v p="$(printf ':%04X$' "$PORT")" -v s="$1" '$2 ~ p && $4 == s' | wc -l
+}
+
+# What a loaded module leaves when it is gone must be nothing. $1: the device it had.
+nothing_left() {
+	if loaded; then echo "the module is still loaded"; return 1; fi
+	if grep '^kfc_' /proc/slabinfo; then echo "slab caches are left"; return 1; fi
+	# a caller that is a bare number lies in a module that is gone
+	if awk '$3 ~ /kfc_|kfatcache|^0x/' /proc/vmallocinfo | grep .; then
+		echo "vmalloc areas are left"; return 1
+	fi
+	if [ "$(sockets 0A)" != 0 ]; then echo "something listens on port $PORT"; return 1; fi
+	if cat /proc/[0-9]*/comm 2> /dev/null | grep -E '^(kfc|kfatcache)'; then
+		echo "threads are left"; return 1
+	fi
+	if [ -e /proc/kfatcache ]; then echo "/proc/kfatcache is left"; return 1; fi
+	if [ -n "${1:-}" ]; then
+		py -c 'import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR | os.O_EXCL))' "$1" ||
+			{ echo "$1 cannot be claimed"; return 1; }
+	fi
+}
+
+# unload_check NAME [DEVICE]
+unload_check() {
+	check "$1: rmmod" kfc_unload
+	check "$1: nothing left" nothing_left "${2:-}"
+}
+
+cleanup() {
+	local p
+	for p in $BACKGROUND; do kill -KILL "$p" 2> /dev/null || true; done
+	wait 2> /dev/null || true
+	if loaded; then kfc_unload || true; fi
+	eval "$AT_EXIT"
+	rm -rf "$T"
+}
+trap cleanup EXIT
+
+finish() {
+	[ "$FAILED" = 0 ] || exit 1
+	exit 0
+}
+
+[ -n "${KFC_KO:-}" ] || { echo "not ok environment - KFC_KO is not set"; exit 1; }
+if loaded; then not_ok "a clean start" "the module is loaded already"; exit 1; fi

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include "shim.h"
+
+int shim_rcu_depth;
+int shim_fail_alloc;
+long shim_pages;
+unsigned long jiffies = 1000;
+
+struct page *alloc_page(gfp_t gfp)
+{
+	struct page *p = shim_alloc(sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->mem = malloc(PAGE_SIZE);
+	/* Pages that nobody asked to be zeroed hold old bytes. */
+	memset(p->mem, gfp & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
+	p->refs = 1;
+	shim_pages++;
+	return p;
+}
+
+void put_page(struct page *p)
+{
+	assert(p->refs > 0);
+	if (--p->refs)
+		return;
+	free(p->mem);
+	free(p);
+	shim_pages--;
+}
+
+void get_random_bytes(void *p, size_t n)
+{
+	u8 *b = p;
+
+	while (n--)
+		*b++ = rand();
+}
+
+static u64 rotl(u64 x, int n)
+{
+	return x << n | x >> (64 - n);
+}
+
+static void sip_round(u64 v[4])
+{
+	v[0] += v[1]; v[2] += v[3];
+	v[1] = rotl(v[1], 13) ^ v[0]; v[3] = rotl(v[3], 16) ^ v[2];
+	v[0] = rotl(v[0], 32);
+	v[2] += v[1]; v[0] += v[3];
+	v[1] = rotl(v[1], 17) ^ v[2]; v[3] = rotl(v[3], 21) ^ v[0];
+	v[2] = rotl(v[2], 32);
+}
+
+/* SipHash-2-4 (Aumasson, Bernstein), as the kernel's siphash() has it. */
+u64 siphash(const void *p, size_t len, const siphash_key_t *k)
+{
+	u64 v[4] = {
+		0x736f6d6570736575ULL ^ k->key[0],
+		0x646f72616e646f6dULL ^ k->key[1],
+		0x6c7967656e657261ULL ^ k->key[0],
+		0x7465646279746573ULL ^ k->key[1],
+	};
+	const u8 *b = p;
+	size_t left = len;
+	u64 m;
+	int i;
+
+	for (;; b += 8, left -= 8) {
+		bool last = left < 8;
+
+		m = last ? (u64)len << 56 : 0;
+		memcpy(&m, b, last ? left : 8);
+		v[3] ^= m;
+		sip_round(v);
+		sip_round(v);
+		v[0] ^= m;
+		if (last)
+			break;
+	}
+	v[2] ^= 0xff;
+	for (i = 0; i < 4; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
