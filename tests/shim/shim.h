@@ -9,7 +9,7 @@
 
 #include <assert.h>
 #include <ctype.h>
-#include <errno.h>
+#include <linux/errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -86,11 +86,11 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define smp_mb() do { } while (0)
 #define smp_mb__after_atomic() do { } while (0)
 #define smp_mb__before_atomic() do { } while (0)
-#define cmpxchg(p, o, n) ({ __typeof__(*(p)) o_ = *(p); \
-	if (o_ == (o)) *(p) = (n); o_; })
+#define cmpxchg(p, o, n) ({ __typeof__(*(p)) was_ = *(p); \
+	*(p) = was_ == (o) ? (n) : was_; was_; })
 #define cmpxchg64(p, o, n) cmpxchg(p, o, n)
 #define try_cmpxchg64(p, o, n) ({ bool ok_ = *(p) == *(o); \
-	if (ok_) *(p) = (n); else *(o) = *(p); ok_; })
+	*(ok_ ? (p) : (__typeof__(p))(o)) = ok_ ? (n) : *(p); ok_; })
 
 typedef struct { int v; } atomic_t;
 typedef struct { s64 v; } atomic64_t;

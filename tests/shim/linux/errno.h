@@ -1,2 +1,3 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-#include "../shim.h"
+/* errno.h of the C library comes here for the numbers. */
+#include <asm/errno.h>

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+#include <stdarg.h>
+
+#include "env.h"
+
+u64 env_now = 1700000000;
+
+u64 kfc_now(const struct kfc_cache *c)
+{
+	return env_now;
+}
+
+/* The answers of a client: bytes as they come, in the order of their nodes. */
+
+struct text {
+	struct kfc_out_node node;
+	char bytes[];
+};
+
+static void text_release(struct kfc_out_node *n)
+{
+	free(container_of(n, struct text, node));
+}
+
+void kfc_out_init(struct kfc_out *o)
+{
+	INIT_LIST_HEAD(&o->nodes);
+}
+
+bool kfc_out_copy(struct kfc_out *o, const void *p, u32 len)
+{
+	struct text *t = calloc(1, sizeof(*t) + len);
+
+	memcpy(t->bytes, p, len);
+	t->node.head = t->bytes;
+	t->node.head_len = len;
+	t->node.release = text_release;
+	kfc_out_add(o, &t->node);
+	kfc_out_ready(o, &t->node);
+	return true;
+}
+
+static char piece[KFC_OUT_PIECE];
+
+char *kfc_out_reserve(struct kfc_out *o, u32 len)
+{
+	assert(len <= KFC_OUT_PIECE);
+	return piece;
+}
+
+void kfc_out_commit(struct kfc_out *o, u32 len)
+{
+	kfc_out_copy(o, piece, len);
+}
+
+void kfc_out_add(struct kfc_out *o, struct kfc_out_node *n)
+{
+	list_add_tail(&n->list, &o->nodes);
+}
+
+void kfc_out_ready(struct kfc_out *o, struct kfc_out_node *n)
+{
+	n->ready = true;
+}
+
+void kfc_out_drop(struct kfc_out *o)
+{
+	struct kfc_out_node *n, *next;
+
+	list_for_each_entry_safe(n, next, &o->nodes, list) {
+		list_del_init(&n->list);
+		if (n->ready)
+			n->release(n);
+	}
+}
+
+static void put_bytes(struct env_client *ec, const void *p, size_t len)
+{
+	if (ec->len + len + 1 > ec->size) {
+		ec->size = (ec->len + len + 1) * 2;
+		ec->answer = realloc(ec->answer, ec->size);
+	}
+	if (len)
+		memcpy(ec->answer + ec->len, p, len);
+	ec->len += len;
+	ec->answer[ec->len] = 0;
+}
+
+static void drain_out(struct env_client *ec)
+{
+	struct kfc_out *o = &ec->cl.out;
+
+	while (!list_empty(&o->nodes)) {
+		struct kfc_out_node *n;
+		u32 i;
+
+		n = list_first_entry(&o->nodes, struct kfc_out_node, list);
+		if (!n->ready)
+			return;
+		put_bytes(ec, n->head, n->head_len);
+		for (i = 0; i < n->nr_bv; i++)
+			put_bytes(ec, page_address(n->bv[i].bv_page) +
+				  n->bv[i].bv_offset, n->bv[i].bv_len);
+		put_bytes(ec, n->tail, n->tail_len);
+		list_del_init(&n->list);
+		n->release(n);
+	}
+}
+
+/* The device. */
+
+static void do_io(struct env_dev *d, struct kfc_io *io)
+{
+	u32 i;
+
+	io->err = 0;
+	if (io->write ? d->fail_writes : d->fail_reads) {
+		--*(io->write ? &d->fail_writes : &d->fail_reads);
+		io->err = -EIO;
+	} else if (io->write && d->drop_writes) {
+		d->drop_writes--;
+	} else {
+		for (i = 0; i < io->nr_pages; i++) {
+			u8 *at = d->mem + (io->page_no + i) * KFC_PAGE;
+			void *p = page_address(io->pages[i]);
+
+			memcpy(io->write ? (void *)at : p,
+			       io->write ? p : (void *)at, KFC_PAGE);
+		}
+		if (!io->write && d->flip_reads) {
+			u8 *p = page_address(io->pages[rand() % io->nr_pages]);
+
+			d->flip_reads--;
+			p[rand() % KFC_PAGE] ^= 1 << rand() % 8;
+		}
+	}
+	io->done(io);
+}
+
+static void submit(struct kfc_dev *dev, struct kfc_io *io, bool write)
+{
+	struct env_dev *d = container_of(dev, struct env_dev, dev);
+
+	assert(io->page_no + io->nr_pages <= dev->pages);
+	io->write = write;
+	d->reads += !write;
+	/* The writer thread waits for its own reads at once. */
+	if (d->defer && !shim_rcu_depth && !write) {
+		do_io(d, io);
+	} else if (d->defer) {
+		assert(d->nr < ARRAY_SIZE(d->queue));
+		d->queue[d->nr++] = io;
+	} else {
+		do_io(d, io);
+	}
+}
+
+static void dev_read(struct kfc_dev *dev, struct kfc_io *io)
+{
+	submit(dev, io, false);
+}
+
+static void dev_write(struct kfc_dev *dev, struct kfc_io *io)
+{
+	submit(dev, io, true);
+}
+
+static const struct kfc_dev_ops env_ops = {
+	.read = dev_read,
+	.write = dev_write,
+};
+
+/* Let the I/O that is @nth in the queue end. */
+void env_complete(struct env *e, u32 nth)
+{
+	struct env_dev *d = &e->d;
+	struct kfc_io *io = d->queue[nth];
+
+	d->nr--;
+	memmove(&d->queue[nth], &d->queue[nth + 1],
+		(d->nr - nth) * sizeof(d->queue[0]));
+	do_io(d, io);
+}
+
+/* What the kernel's super.c and stats.c do is tested elsewhere. */
+
+int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
+{
+	memset(geo, 0, sizeof(*geo));
+	geo->slab_bytes = c->cfg.slab_bytes;
+	geo->slabs_at = 1;
+	geo->nr_slabs = (c->dev->pages - 1) / (geo->slab_bytes / KFC_PAGE);
+	get_random_bytes(&c->hkey, sizeof(c->hkey));
+	atomic64_set(&c->order, 1ULL << 40);
+	c->valid_from = 1ULL << 40;
+	return 0;
+}
+
+void kfc_super_free(struct kfc_cache *c)
+{
+}
+
+void kfc_stats_print(struct kfc_cache *c, struct kfc_emit *em)
+{
+	em->line(em, "curr_items", "0");
+}
+
+void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *em)
+{
+}
+
+void kfc_stats_reset(struct kfc_cache *c)
+{
+}
+
+void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
+	       u32 device_slabs, u32 index_bytes)
+{
+	struct kfc_config *cfg = &e->c.cfg;
+
+	memset(e, 0, sizeof(*e));
+	e->c.counters = &e->counters;
+	cfg->slab_bytes = slab_bytes;
+	cfg->memory_bytes = (u64)slab_bytes * memory_slabs;
+	cfg->index_bytes = index_bytes;
+	cfg->item_max = min_t(u32, 1 << 20, slab_bytes / 2);
+	cfg->threads = 2;
+	cfg->io_depth = 64;
+	cfg->read_timeout_ms = 1000;
+	cfg->set_wait_ms = 500;
+	if (device_slabs) {
+		e->d.dev.ops = &env_ops;
+		e->d.dev.pages = 1 + (u64)device_slabs * (slab_bytes / KFC_PAGE);
+		e->d.mem = calloc(e->d.dev.pages, KFC_PAGE);
+		strcpy(e->d.dev.name, "env");
+		e->c.dev = &e->d.dev;
+	}
+	assert(!kfc_cache_init(&e->c));
+	assert(!kfc_cmd_init(&e->c));
+}
+
+void env_stop(struct env *e)
+{
+	while (e->d.nr)
+		env_complete(e, 0);
+	while (kfc_log_step(&e->c))
+		while (e->d.nr)
+			env_complete(e, 0);
+	assert(!atomic_read(&e->c.reads));
+	assert(!atomic_read(&e->c.read_pages));
+	kfc_cmd_exit(&e->c);
+	kfc_cache_exit(&e->c);
+	assert(!shim_pages);
+	free(e->d.mem);
+}
+
+static void post(struct kfc_client *cl, struct kfc_event *ev)
+{
+	struct env_client *ec = container_of(cl, struct env_client, cl);
+
+	assert(ec->nr_events < ARRAY_SIZE(ec->events));
+	ec->events[ec->nr_events++] = ev;
+}
+
+void env_client_init(struct env *e, struct env_client *ec)
+{
+	memset(ec, 0, sizeof(*ec));
+	ec->cl.post = post;
+	kfc_client_init(&ec->cl, &e->c);
+	mp_parser_init(&ec->parser, e->c.cfg.item_max);
+	put_bytes(ec, "", 0);
+}
+
+/* Carry out what was posted, and send. */
+void env_events(struct env_client *ec)
+{
+	while (ec->nr_events) {
+		struct kfc_event *ev = ec->events[0];
+
+		memmove(ec->events, ec->events + 1,
+			--ec->nr_events * sizeof(ev));
+		ev->fn(ev);
+	}
+	drain_out(ec);
+}
+
+void env_client_exit(struct env *e, struct env_client *ec)
+{
+	kfc_out_drop(&ec->cl.out);
+	kfc_client_close(&ec->cl);
+	while (e->d.nr)
+		env_complete(e, 0);
+	env_events(ec);
+	assert(!ec->cl.inflight);
+	free(ec->answer);
+}
+
+/* Run a request to its end. Returns false when it was refused by quit. */
+static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
+		const struct kfc_value *val)
+{
+	for (;;) {
+		enum kfc_cmd_ret ret = kfc_cmd_run(&ec->cl, req, val);
+
+		switch (ret) {
+		case KFC_CMD_DONE:
+			return true;
+		case KFC_CMD_CLOSE:
+			return false;
+		case KFC_CMD_BUSY:
+			/* Time passes, the device and the writer go on. */
+			jiffies += 10;
+			if (e->d.nr)
+				env_complete(e, rand() % e->d.nr);
+			kfc_log_step(&e->c);
+			break;
+		case KFC_CMD_WAIT:
+			while (ec->cl.waiting) {
+				if (e->d.nr)
+					env_complete(e, rand() % e->d.nr);
+				env_events(ec);
+			}
+			break;
+		}
+		env_events(ec);
+	}
+}
+
+/* Feed whole requests; what they answer goes to ec->answer. */
+bool env_feed(struct env *e, struct env_client *ec, const char *bytes,
+	      size_t len)
+{
+	size_t used;
+	struct mp_req req;
+	struct mp_err err;
+
+	while (len) {
+		enum mp_status st = mp_parse(&ec->parser, (const u8 *)bytes,
+					     len, &used, &req, &err);
+
+		bytes += used;
+		len -= used;
+		if (st == MP_MORE)
+			break;
+		if (st == MP_ERR) {
+			if (err.line)
+				kfc_out_copy(&ec->cl.out, err.line,
+					     strlen(err.line));
+			if (err.drop_key)
+				kfc_cmd_drop_key(&ec->cl, req.key, req.klen);
+			assert(err.swallow <= len);
+			bytes += err.swallow;
+			len -= err.swallow;
+			continue;
+		}
+		if (req.op >= MP_SET && req.op <= MP_CAS) {
+			struct kfc_value val = {
+				.len = req.vlen, .flat = (const u8 *)bytes,
+			};
+
+			assert(len >= req.vlen + 2);
+			if (!run(e, ec, &req, &val))
+				return false;
+			bytes += req.vlen + 2;
+			len -= req.vlen + 2;
+		} else if (!run(e, ec, &req, NULL)) {
+			return false;
+		}
+	}
+	env_events(ec);
+	return true;
+}
+
+static const char *finish(struct env *e, struct env_client *ec)
+{
+	while (ec->cl.inflight) {
+		if (e->d.nr)
+			env_complete(e, rand() % e->d.nr);
+		env_events(ec);
+	}
+	return ec->answer;
+}
+
+/* Ask one thing and return all that was answered to it. */
+const char *env_ask(struct env *e, struct env_client *ec, const char *fmt, ...)
+{
+	char line[4096];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	assert(n < (int)sizeof(line));
+	ec->len = 0;
+	ec->answer[0] = 0;
+	env_feed(e, ec, line, n);
+	return finish(e, ec);
+}
+
+/* A storage command with any bytes for a value. */
+const char *env_set(struct env *e, struct env_client *ec, const char *verb,
+		    const char *key, u32 flags, long exptime, const void *val,
+		    u32 len, const char *more)
+{
+	char *buf = malloc(len + 600);
+	int n = sprintf(buf, "%s %s %u %ld %u%s\r\n", verb, key, flags,
+			exptime, len, more);
+
+	memcpy(buf + n, val, len);
+	memcpy(buf + n + len, "\r\n", 2);
+	ec->len = 0;
+	ec->answer[0] = 0;
+	env_feed(e, ec, buf, n + len + 2);
+	free(buf);
+	return finish(e, ec);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * A cache in user space: a device in memory whose I/O the test completes when
+ * it likes, a clock that it sets, and clients that speak the text protocol.
+ */
+#ifndef KFC_ENV_H
+#define KFC_ENV_H
+
+#include "kfc.h"
+#include "op.h"
+
+/**
+ * struct env_dev - the device
+ * @dev: as the cache sees it
+ * @mem: what is on it
+ * @queue: I/O under way, oldest first
+ * @nr: how many
+ * @defer: I/O waits in @queue for env_complete(); else it ends at once
+ * @fail_reads: so many of the next reads fail; likewise the others
+ * @fail_writes: ...
+ * @drop_writes: ... are acknowledged and never made
+ * @flip_reads: ... come back with one bit wrong
+ * @reads: how many there were
+ */
+struct env_dev {
+	struct kfc_dev dev;
+	u8 *mem;
+	struct kfc_io *queue[4096];
+	u32 nr;
+	bool defer;
+	u32 fail_reads;
+	u32 fail_writes;
+	u32 drop_writes;
+	u32 flip_reads;
+	u64 reads;
+	u64 slabs_at;
+};
+
+/**
+ * struct env_client - a client and what it was answered
+ * @cl: as the command layer sees it
+ * @parser: of its bytes
+ * @events: posted, oldest first
+ * @answer: all bytes sent so far, NUL-terminated
+ * @len: how many
+ */
+struct env_client {
+	struct kfc_client cl;
+	struct mp_parser parser;
+	struct kfc_event *events[256];
+	u32 nr_events;
+	char *answer;
+	size_t len;
+	size_t size;
+};
+
+struct env {
+	struct kfc_cache c;
+	struct kfc_counters counters;
+	struct env_dev d;
+};
+
+extern u64 env_now;
+
+void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
+	       u32 device_slabs, u32 index_bytes);
+void env_stop(struct env *e);
+void env_complete(struct env *e, u32 nth);
+void env_client_init(struct env *e, struct env_client *ec);
+void env_client_exit(struct env *e, struct env_client *ec);
+void env_events(struct env_client *ec);
+bool env_feed(struct env *e, struct env_client *ec, const char *bytes,
+	      size_t len);
+const char *env_ask(struct env *e, struct env_client *ec, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+const char *env_set(struct env *e, struct env_client *ec, const char *verb,
+		    const char *key, u32 flags, long exptime, const void *val,
+		    u32 len, const char *more);
+
+#endif /* KFC_ENV_H */

@@ -1,0 +1,656 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The store and the commands on it, the very files of the module, against a
+ * plain model: on a device whose I/O ends in any order, fails or lies.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include "env.h"
+
+#include <cmocka.h>
+
+#define KEYS 4000
+#define MAXLEN 9000
+
+/* What a key should be: generation 0 is absent. */
+struct model {
+	u32 gen;
+	u32 len;
+	u32 flags;
+	u64 expires;
+};
+
+static struct model model[KEYS];
+static char value[1 << 21];
+
+static const char *make_value(u32 key, u32 gen, u32 len)
+{
+	u64 x = (u64)key << 32 | gen;
+	u32 i;
+
+	for (i = 0; i < len; i++) {
+		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
+		value[i] = 'a' + (x >> 33) % 26;
+	}
+	return value;
+}
+
+static u32 random_len(void)
+{
+	u32 max = 1 << rand() % 14;
+
+	return rand() % (rand() % 100 ? min(max, 2000u) : MAXLEN);
+}
+
+static void step(struct env *e)
+{
+	while (kfc_log_step(&e->c))
+		;
+}
+
+static void must(const char *answer, const char *want)
+{
+	assert_string_equal(answer, want);
+}
+
+static void store_key(struct env *e, struct env_client *ec, u32 k)
+{
+	struct model *m = &model[k];
+	char key[32];
+
+	m->gen = rand() | 1;
+	m->len = random_len();
+	m->flags = rand() % 3;
+	m->expires = rand() % 10 ? 0 : env_now + 1 + rand() % 50;
+	sprintf(key, "key-%u", k);
+	must(env_set(e, ec, "set", key, m->flags, m->expires,
+		     make_value(k, m->gen, m->len), m->len, ""), "STORED\r\n");
+}
+
+/* Returns true for a hit; anything but a miss or the right answer fails. */
+static bool check_key(struct env *e, struct env_client *ec, u32 k)
+{
+	struct model *m = &model[k];
+	char head[64];
+	const char *a = env_ask(e, ec, "get key-%u\r\n", k);
+	int n;
+
+	if (!strcmp(a, "END\r\n"))
+		return false;
+	assert_true(m->gen);
+	assert_true(!m->expires || m->expires > env_now);
+	n = sprintf(head, "VALUE key-%u %u %u\r\n", k, m->flags, m->len);
+	assert_memory_equal(a, head, n);
+	assert_memory_equal(a + n, make_value(k, m->gen, m->len), m->len);
+	must(a + n + m->len, "\r\nEND\r\n");
+	return true;
+}
+
+static u32 live_items(struct env *e)
+{
+	struct kfc_log_info info;
+
+	kfc_log_info(&e->c, &info);
+	return info.items;
+}
+
+static u32 slots_used(struct env *e)
+{
+	u32 line, i, n = 0;
+
+	for (line = 0; line < e->c.index.lines; line++)
+		for (i = 0; i < KFC_LINE_SLOTS; i++)
+			n += !!kfc_index_line(&e->c.index, line)[i];
+	return n;
+}
+
+static void random_ops(struct env *e, struct env_client *ec, u32 nr_clients,
+		       u32 ops)
+{
+	while (ops--) {
+		struct env_client *c = &ec[rand() % nr_clients];
+		u32 k = rand() % KEYS;
+		struct model *m = &model[k];
+		const char *a;
+
+		switch (rand() % 16) {
+		case 0 ... 5:
+			store_key(e, c, k);
+			break;
+		case 6:
+			a = env_ask(e, c, "delete key-%u\r\n", k);
+			if (strcmp(a, "NOT_FOUND\r\n")) {
+				must(a, "DELETED\r\n");
+				assert_true(m->gen);
+			}
+			m->gen = 0;
+			break;
+		case 7:
+			a = env_ask(e, c, "add key-%u 7 0 3\r\nxyz\r\n", k);
+			if (!strcmp(a, "STORED\r\n"))
+				must(env_ask(e, c, "delete key-%u\r\n", k),
+				     "DELETED\r\n");
+			else
+				must(a, "NOT_STORED\r\n");
+			if (!strcmp(c->answer, "DELETED\r\n"))
+				m->gen = 0;
+			break;
+		case 8:
+			a = env_ask(e, c, "touch key-%u 0\r\n", k);
+			if (!strcmp(a, "TOUCHED\r\n"))
+				m->expires = 0;
+			else
+				must(a, "NOT_FOUND\r\n");
+			break;
+		case 9:
+			env_now += rand() % 3;
+			break;
+		case 10:
+			step(e);
+			break;
+		case 11:
+			if (e->d.nr)
+				env_complete(e, rand() % e->d.nr);
+			break;
+		default:
+			check_key(e, c, k);
+			break;
+		}
+	}
+}
+
+static void check_all(struct env *e, struct env_client *ec)
+{
+	u32 k, hits = 0, slots;
+
+	step(e);
+	while (e->d.nr)
+		env_complete(e, 0);
+	step(e);
+	for (k = 0; k < KEYS; k++)
+		hits += check_key(e, ec, k);
+	slots = slots_used(e);
+	assert_int_equal(slots, live_items(e));
+	/* What is left are the hits; everything dead was met and dropped. */
+	assert_int_equal(hits, slots);
+	assert_true(hits > 0);
+}
+
+static void run_random(u32 seed, u32 memory, u32 device, u32 index, bool defer,
+		       u32 faults)
+{
+	struct env_client ec[3];
+	struct env e;
+	u32 i;
+
+	srand(seed);
+	memset(model, 0, sizeof(model));
+	env_start(&e, 128 << 10, memory, device, index);
+	e.d.defer = defer;
+	for (i = 0; i < ARRAY_SIZE(ec); i++)
+		env_client_init(&e, &ec[i]);
+	for (i = 0; i < 20; i++) {
+		random_ops(&e, ec, ARRAY_SIZE(ec), 1000);
+		if (faults & 1)
+			e.d.fail_reads = rand() % 3;
+		if (faults & 2)
+			e.d.fail_writes = rand() % 2;
+		if (faults & 4)
+			e.d.flip_reads = rand() % 20;
+		if (faults & 8)
+			e.d.drop_writes = rand() % 2;
+	}
+	e.d.flip_reads = e.d.fail_reads = e.d.fail_writes = 0;
+	e.d.drop_writes = 0;
+	check_all(&e, &ec[0]);
+	for (i = 0; i < ARRAY_SIZE(ec); i++)
+		env_client_exit(&e, &ec[i]);
+	env_stop(&e);
+}
+
+static void test_random_memory(void **state)
+{
+	run_random(1, 64, 0, 256 << 10, false, 0);
+	run_random(2, 8, 0, 256 << 10, false, 0);
+}
+
+static void test_random_device(void **state)
+{
+	u32 seed;
+
+	for (seed = 10; seed < 14; seed++) {
+		run_random(seed, 8, 200, 256 << 10, seed & 1, 0);
+		run_random(seed, 4, 12, 256 << 10, seed & 1, 0);
+	}
+}
+
+static void test_random_small_index(void **state)
+{
+	run_random(20, 8, 100, 32 << 10, true, 0);
+}
+
+static void test_random_faults(void **state)
+{
+	u32 seed;
+
+	for (seed = 30; seed < 46; seed++)
+		run_random(seed, 6, 40, 256 << 10, seed & 1, seed & 15);
+}
+
+/* Nothing may be lost while everything fits. */
+static void test_no_loss(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 k;
+
+	srand(5);
+	memset(model, 0, sizeof(model));
+	env_start(&e, 128 << 10, 4, 200, 256 << 10);
+	env_client_init(&e, &ec);
+	for (k = 0; k < KEYS; k++) {
+		store_key(&e, &ec, k);
+		model[k].expires = 0;
+		env_ask(&e, &ec, "touch key-%u 0\r\n", k);
+	}
+	step(&e);
+	for (k = 0; k < KEYS; k++)
+		assert_true(check_key(&e, &ec, k));
+	assert_int_equal(e.counters.dev_reads, e.counters.dev_hits +
+			 e.counters.rmw_reads + e.counters.false_reads);
+	assert_true(e.counters.dev_hits > KEYS / 2);
+	assert_int_equal(live_items(&e), KEYS);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+static void test_misses_read_nothing(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u64 before;
+	u32 k;
+
+	srand(6);
+	env_start(&e, 128 << 10, 4, 100, 256 << 10);
+	env_client_init(&e, &ec);
+	for (k = 0; k < KEYS; k++)
+		store_key(&e, &ec, k);
+	step(&e);
+	before = e.d.reads;
+	for (k = 0; k < 20000; k++)
+		must(env_ask(&e, &ec, "get no-%u\r\n", k), "END\r\n");
+	assert_int_equal(e.d.reads - before, e.counters.false_reads);
+	assert_true(e.counters.false_reads <= 2);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* Put enough behind a key that it lies on the device alone. */
+static void push_out(struct env *e, struct env_client *ec)
+{
+	static u32 n;
+	u32 i;
+
+	for (i = 0; i < 400; i++) {
+		char key[32];
+
+		sprintf(key, "fill-%u", n++);
+		must(env_set(e, ec, "set", key, 0, 0,
+			     make_value(n, 1, 2000), 2000, ""), "STORED\r\n");
+		step(e);
+	}
+}
+
+static void commands_on(bool device)
+{
+	struct env_client ec;
+	struct env e;
+	unsigned long long cas, cas2;
+
+#define OUT() do { if (device) push_out(&e, &ec); } while (0)
+#define ASK(want, ...) must(env_ask(&e, &ec, __VA_ARGS__), want)
+	env_start(&e, 128 << 10, device ? 4 : 16, device ? 400 : 0, 256 << 10);
+	env_client_init(&e, &ec);
+	ASK("STORED\r\n", "set a 3 0 2\r\nbb\r\n");
+	OUT();
+	ASK("NOT_STORED\r\n", "add a 0 0 1\r\nx\r\n");
+	ASK("STORED\r\n", "append a 0 0 2\r\ncc\r\n");
+	OUT();
+	ASK("STORED\r\n", "prepend a 0 0 2\r\naa\r\n");
+	OUT();
+	ASK("VALUE a 3 6\r\naabbcc\r\nEND\r\n", "get a\r\n");
+	ASK("STORED\r\n", "replace a 1 0 2\r\n18\r\n");
+	OUT();
+	ASK("20\r\n", "incr a 2\r\n");
+	OUT();
+	ASK("5\r\n", "decr a 15\r\n");
+	ASK("VALUE a 1 2\r\n5 \r\nEND\r\n", "get a\r\n");
+	OUT();
+	sscanf(env_ask(&e, &ec, "gets a\r\n"), "VALUE a 1 2 %llu", &cas);
+	ASK("EXISTS\r\n", "cas a 0 0 1 %llu\r\nz\r\n", cas - 1);
+	ASK("STORED\r\n", "cas a 0 0 1 %llu\r\nz\r\n", cas);
+	OUT();
+	ASK("EXISTS\r\n", "cas a 0 0 1 %llu\r\ny\r\n", cas);
+	sscanf(env_ask(&e, &ec, "gats 100 a\r\n"), "VALUE a 0 1 %llu", &cas);
+	sscanf(env_ask(&e, &ec, "gets a\r\n"), "VALUE a 0 1 %llu", &cas2);
+	assert_true(cas == cas2);
+	OUT();
+	env_now += 101;
+	ASK("END\r\n", "get a\r\n");
+	ASK("NOT_FOUND\r\n", "touch a 0\r\n");
+	ASK("STORED\r\n", "add a 0 0 1\r\nq\r\n");
+	OUT();
+	ASK("CLIENT_ERROR cannot increment or decrement non-numeric value\r\n",
+	    "incr a 1\r\n");
+	ASK("DELETED\r\n", "delete a\r\n");
+	ASK("NOT_FOUND\r\n", "delete a\r\n");
+	ASK("NOT_FOUND\r\n", "cas a 0 0 1 1\r\nx\r\n");
+	ASK("NOT_STORED\r\n", "replace a 0 0 1\r\nx\r\n");
+	ASK("END\r\n", "get a\r\n");
+	ASK("STORED\r\n", "set b 0 0 1\r\nx\r\n");
+	OUT();
+	ASK("OK\r\n", "flush_all\r\n");
+	ASK("END\r\n", "get b\r\n");
+	ASK("STORED\r\n", "set b 0 0 1\r\ny\r\n");
+	ASK("VALUE b 0 1\r\ny\r\nEND\r\n", "get b\r\n");
+	ASK("OK\r\n", "flush_all 10\r\n");
+	ASK("VALUE b 0 1\r\ny\r\nEND\r\n", "get b\r\n");
+	OUT();
+	env_now += 10;
+	ASK("END\r\n", "get b\r\n");
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+static void test_commands_memory(void **state)
+{
+	commands_on(false);
+}
+
+static void test_commands_device(void **state)
+{
+	commands_on(true);
+}
+
+/* Gets overlap, end in any order and are answered in theirs. */
+static void test_answers_in_order(void **state)
+{
+	static const char get[] = "get a b c no d\r\nget b\r\nversion\r\n";
+	struct env_client ec;
+	struct env e;
+	const char *p;
+
+	srand(3);
+	env_start(&e, 128 << 10, 4, 400, 256 << 10);
+	env_client_init(&e, &ec);
+	ASK("STORED\r\n", "set a 0 0 1\r\n1\r\n");
+	ASK("STORED\r\n", "set b 0 0 1\r\n2\r\n");
+	ASK("STORED\r\n", "set d 0 0 1\r\n4\r\n");
+	push_out(&e, &ec);
+	ASK("STORED\r\n", "set c 0 0 1\r\n3\r\n");
+	e.d.defer = true;
+	ec.len = 0;
+	ec.answer[0] = 0;
+	env_feed(&e, &ec, get, strlen(get));
+	assert_int_equal(ec.len, 0);
+	assert_int_equal(ec.cl.inflight, 4);
+	assert_int_equal(e.d.nr, 4);
+	env_complete(&e, 3);
+	env_complete(&e, 1);
+	env_events(&ec);
+	assert_int_equal(ec.len, 0);
+	env_complete(&e, 0);
+	env_events(&ec);
+	p = "VALUE a 0 1\r\n1\r\nVALUE b 0 1\r\n2\r\nVALUE c 0 1\r\n3\r\n";
+	must(ec.answer, p);
+	env_complete(&e, 0);
+	env_events(&ec);
+	assert_memory_equal(ec.answer + strlen(p),
+			    "VALUE d 0 1\r\n4\r\nEND\r\nVALUE b 0 1\r\n2\r\nEND\r\nVERSION",
+			    49);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* A read that takes too long is a miss; a modification goes on without it. */
+static void test_read_timeout(void **state)
+{
+	struct env_client ec;
+	struct env e;
+
+	env_start(&e, 128 << 10, 4, 400, 256 << 10);
+	env_client_init(&e, &ec);
+	ASK("STORED\r\n", "set a 0 0 1\r\n1\r\n");
+	push_out(&e, &ec);
+	e.d.defer = true;
+	ec.len = 0;
+	ec.answer[0] = 0;
+	env_feed(&e, &ec, "get a\r\n", 7);
+	assert_int_equal(ec.len, 0);
+	jiffies += 999;
+	kfc_cmd_tick(&ec.cl);
+	env_events(&ec);
+	assert_int_equal(ec.len, 0);
+	jiffies += 2;
+	kfc_cmd_tick(&ec.cl);
+	env_events(&ec);
+	must(ec.answer, "END\r\n");
+	assert_int_equal(e.counters.read_timeouts, 1);
+	assert_int_equal(ec.cl.inflight, 1);
+	/* The client may be gone by the time the read ends. */
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* A value as large as may be, and one byte more. */
+static void test_largest(void **state)
+{
+	u32 len = (1 << 20) - 48 - 8 - 3 - 1;
+	struct env_client ec;
+	struct env e;
+	char head[64];
+	const char *a;
+	int n, i;
+
+	env_start(&e, 4 << 20, 4, 12, 64 << 10);
+	env_client_init(&e, &ec);
+	for (i = 0; i < 40; i++) {
+		char key[8];
+
+		sprintf(key, "%c", 'a' + i % 26);
+		must(env_set(&e, &ec, "set", key, 0, 0,
+			     make_value(i, 2, len), len, ""), "STORED\r\n");
+		step(&e);
+		a = env_ask(&e, &ec, "get %s\r\n", key);
+		n = sprintf(head, "VALUE %s 0 %u\r\n", key, len);
+		assert_memory_equal(a, head, n);
+		assert_memory_equal(a + n, make_value(i, 2, len), len);
+	}
+	a = env_ask(&e, &ec, "get %c\r\n", 'a' + 20);
+	n = sprintf(head, "VALUE %c 0 %u\r\n", 'a' + 20, len);
+	assert_memory_equal(a, head, n);
+	assert_memory_equal(a + n, make_value(20, 2, len), len);
+	assert_true(e.counters.dev_hits > 0);
+	must(env_set(&e, &ec, "set", "a", 0, 0, value, len + 1, ""),
+	     "SERVER_ERROR object too large for cache\r\n");
+	ASK("END\r\n", "get a\r\n");
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* Sixteen errors in a row: from then on the cache is one in memory. */
+static void test_device_fails(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 k;
+
+	srand(8);
+	memset(model, 0, sizeof(model));
+	env_start(&e, 128 << 10, 8, 100, 256 << 10);
+	env_client_init(&e, &ec);
+	for (k = 0; k < KEYS; k++)
+		store_key(&e, &ec, k);
+	step(&e);
+	e.d.fail_reads = e.d.fail_writes = 1000000;
+	for (k = 0; k < KEYS; k++)
+		check_key(&e, &ec, k);
+	step(&e);
+	assert_true(e.c.log.failed);
+	for (k = 0; k < KEYS; k++)
+		store_key(&e, &ec, k);
+	step(&e);
+	assert_int_equal(slots_used(&e), live_items(&e));
+	for (k = KEYS - 50; k < KEYS; k++)
+		assert_true(check_key(&e, &ec, k) || model[k].expires);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* A socket that keeps pages keeps them, whatever the cache does meanwhile. */
+static void test_lent_pages(void **state)
+{
+	struct env_client ec;
+	struct kfc_out_node *n;
+	struct env e;
+
+	env_start(&e, 128 << 10, 4, 0, 256 << 10);
+	env_client_init(&e, &ec);
+	must(env_set(&e, &ec, "set", "a", 0, 0, make_value(1, 1, 5000), 5000,
+		     ""), "STORED\r\n");
+	/* As if the socket took nothing: the answer stays queued. */
+	ec.len = 0;
+	{
+		struct mp_req req = { .op = MP_GET, .last = true, .klen = 1,
+				      .key = (const u8 *)"a" };
+		u32 i;
+
+		assert_int_equal(kfc_cmd_run(&ec.cl, &req, NULL), KFC_CMD_DONE);
+		for (i = 0; i < 500; i++) {
+			struct kfc_value v = { .len = 2000,
+				.flat = (const u8 *)make_value(i, 3, 2000) };
+			struct mp_req set = { .op = MP_SET, .klen = 1,
+				.key = (const u8 *)"b", .vlen = 2000,
+				.noreply = true };
+
+			while (kfc_cmd_run(&ec.cl, &set, &v) == KFC_CMD_BUSY)
+				step(&e);
+			step(&e);
+		}
+	}
+	assert_true(e.counters.pages_replaced > 0);
+	n = list_first_entry(&ec.cl.out.nodes, struct kfc_out_node, list);
+	assert_memory_equal(n->head, "VALUE a 0 5000", 14);
+	env_events(&ec);
+	assert_memory_equal(strstr(ec.answer, "\r\n") + 2,
+			    make_value(1, 1, 5000), 5000);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+static void test_alloc_failures(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 k;
+
+	srand(9);
+	memset(model, 0, sizeof(model));
+	env_start(&e, 128 << 10, 4, 100, 256 << 10);
+	env_client_init(&e, &ec);
+	for (k = 0; k < 1000; k++)
+		store_key(&e, &ec, k);
+	step(&e);
+	for (k = 0; k < 1000; k++) {
+		shim_fail_alloc = 1 + rand() % 8;
+		check_key(&e, &ec, k);
+	}
+	shim_fail_alloc = 0;
+	for (k = 0; k < 1000; k++)
+		assert_true(check_key(&e, &ec, k) || model[k].expires);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* SipHash-2-4's own test vector, and keys of one tag are told apart. */
+static void test_siphash(void **state)
+{
+	siphash_key_t k = { { 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL } };
+	u8 in[15];
+	int i;
+
+	for (i = 0; i < 15; i++)
+		in[i] = i;
+	assert_true(siphash(in, 15, &k) == 0xa129ca6149be45e5ULL);
+}
+
+static void test_class_pages(void **state)
+{
+	u32 n;
+
+	for (n = 1; n <= 4200; n++) {
+		u32 class = kfc_class_of(n);
+
+		assert_in_range(class, 1, 63);
+		assert_true(kfc_class_pages(class) >= n);
+		assert_true(kfc_class_pages(class) <= n + n / 4);
+		if (n <= 32)
+			assert_int_equal(kfc_class_pages(class), n);
+	}
+}
+
+/* How full the index gets before sets evict for want of a place. */
+static void test_index_fill(void **state)
+{
+	struct kfc_index ix = { 0 };
+	u32 n = 0, full = 0, want;
+	struct kfc_ipos pos;
+	u64 *slot;
+
+	srand(11);
+	assert_int_equal(kfc_index_init(&ix, kfc_index_size(4 << 20)), 0);
+	want = kfc_index_slots(&ix) * 76 / 100;
+	for (n = 0; n < want; n++) {
+		u64 hash = (u64)rand() << 33 ^ (u64)rand() << 11 ^ rand();
+
+		kfc_index_locate(&ix, hash, &pos);
+		slot = kfc_index_find(&ix, &pos);
+		if (slot)
+			continue;
+		slot = kfc_index_place(&ix, &pos);
+		full += !!*slot;
+		*slot = kfc_slot_make(pos.tag, 1, n);
+	}
+	print_message("index: %u entries, %.2f bytes each, %u evicted early\n",
+		      n, (double)ix.bytes / n, full);
+	assert_true((double)ix.bytes / n <= 11);
+	assert_true(full <= n / 1000);
+	kfc_index_exit(&ix);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_siphash),
+		cmocka_unit_test(test_class_pages),
+		cmocka_unit_test(test_index_fill),
+		cmocka_unit_test(test_commands_memory),
+		cmocka_unit_test(test_commands_device),
+		cmocka_unit_test(test_no_loss),
+		cmocka_unit_test(test_misses_read_nothing),
+		cmocka_unit_test(test_answers_in_order),
+		cmocka_unit_test(test_read_timeout),
+		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_device_fails),
+		cmocka_unit_test(test_lent_pages),
+		cmocka_unit_test(test_alloc_failures),
+		cmocka_unit_test(test_random_memory),
+		cmocka_unit_test(test_random_device),
+		cmocka_unit_test(test_random_small_index),
+		cmocka_unit_test(test_random_faults),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
