@@ -37,15 +37,20 @@ struct kfc_value {
 	struct page **pages;
 };
 
+/**
+ * enum kfc_cmd_ret - what became of a command
+ * @KFC_CMD_DONE: answered, or its answer has its place in out
+ * @KFC_CMD_WAIT: it waits for a device read: keep the request and its value
+ *	and run it again, unchanged, once client->waiting is NULL
+ * @KFC_CMD_BUSY: no place in the log or no read to be had: run it again,
+ *	unchanged, after a wake or some ms; it gives up by itself in the end
+ * @KFC_CMD_CLOSE: quit: send what is queued and close
+ */
 enum kfc_cmd_ret {
-	KFC_CMD_DONE,	/* answered, or its answer has its place in out */
-	KFC_CMD_WAIT,	/* waits for a device read: keep the request and its
-			 * value and run it again, unchanged, once
-			 * client->waiting is NULL */
-	KFC_CMD_BUSY,	/* no place in the log or no read to be had: run it
-			 * again, unchanged, after a wake or some ms; command.c
-			 * gives up by itself after set_wait_ms */
-	KFC_CMD_CLOSE,	/* quit: send what is queued and close */
+	KFC_CMD_DONE,
+	KFC_CMD_WAIT,
+	KFC_CMD_BUSY,
+	KFC_CMD_CLOSE,
 };
 
 /**

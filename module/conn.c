@@ -154,9 +154,11 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	struct sock *sk = sock->sk;
 	struct kfc_conn *c;
 
-	c = kmem_cache_zalloc(net->conn_cache, GFP_KERNEL);
+	/* Not zalloc, which does not go with the cache's constructor. */
+	c = kmem_cache_alloc(net->conn_cache, GFP_KERNEL);
 	if (!c)
 		return -ENOMEM;
+	memset(c, 0, sizeof(*c));
 	c->worker = kfc_conn_worker(net);
 	c->sock = sock;
 	c->data_ready = data_ready;
@@ -228,6 +230,23 @@ static enum kfc_step kfc_conn_drain(struct kfc_conn *c)
 	return KFC_STEP_REST;
 }
 
+/**
+ * kfc_conn_drained() - whether there is nothing more to receive
+ * @c: the connection
+ * @less: the last receive brought less than it could have
+ *
+ * What comes from now on is announced by a callback. Only the end of the stream,
+ * whose callback may have been before, is not seen by a receive that brings
+ * bytes, too.
+ *
+ * Context: the owner.
+ * Return: whether to wait for a callback.
+ */
+bool kfc_conn_drained(const struct kfc_conn *c, bool less)
+{
+	return less && !(READ_ONCE(c->sock->sk->sk_shutdown) & RCV_SHUTDOWN);
+}
+
 static void kfc_conn_received(struct kfc_conn *c, struct kfc_budget *b, int n)
 {
 	b->bytes -= n;
@@ -270,8 +289,7 @@ static enum kfc_step kfc_in_fill(struct kfc_conn *c, struct kfc_budget *b)
 		return kfc_conn_drain(c);
 	kfc_conn_received(c, b, ret);
 	c->rlen += ret;
-	/* What comes from now on is announced by data_ready. */
-	c->drained = c->rlen < KFC_RBUF;
+	c->drained = kfc_conn_drained(c, c->rlen < KFC_RBUF);
 	return KFC_STEP_ON;
 }
 

@@ -145,6 +145,7 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 void kfc_conn_schedule(struct kfc_conn *c);
 enum kfc_turn kfc_conn_turn(struct kfc_conn *c);
 enum kfc_turn kfc_conn_tick(struct kfc_conn *c);
+bool kfc_conn_drained(const struct kfc_conn *c, bool less);
 void kfc_conn_close(struct kfc_conn *c);
 void kfc_conn_free(struct kfc_conn *c);
 

@@ -182,11 +182,10 @@ static void get_done(struct kfc_op *op)
 	kfc_read_unpin(c, &op->rd);
 	if (op->abandoned)
 		return;
-	if (hit && op_fill(op)) {
+	if (hit && op_fill(op))
 		kfc_count(c, get_hits);
-	} else {
+	else
 		kfc_count(c, get_misses);
-	}
 	if (list_empty(&op->node.list))
 		op_put(op);
 	else

@@ -2,6 +2,7 @@
 #ifndef KFC_INDEX_H
 #define KFC_INDEX_H
 
+#include <linux/bits.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -17,7 +18,7 @@
 #define KFC_SLOT_PAGE		((1ULL << KFC_SLOT_PAGE_BITS) - 1)
 #define KFC_SLOT_CLASS_SHIFT	31
 #define KFC_SLOT_CLASS		0x3fULL
-#define KFC_SLOT_FETCHED	(1ULL << 37)
+#define KFC_SLOT_FETCHED	BIT_ULL(37)
 #define KFC_SLOT_TAG_SHIFT	38
 #define KFC_SLOT_TAG_BITS	26
 
@@ -50,7 +51,7 @@ struct kfc_index {
 	u32 nr_chunks;
 	u32 lines0;
 	u32 lines;
-	spinlock_t *locks;
+	spinlock_t *locks;	/* see above */
 	u32 lock_mask;
 	u64 bytes;
 };

@@ -38,6 +38,7 @@ struct kfc_super_state;
  * @reads: device reads in flight
  * @read_pages: pages of reads that are in flight or not sent yet
  * @max_read_pages: how many those may be; constant after load
+ * @index_full: it was said that the index is full; set once
  * @op_cache: of struct kfc_op; constant after load
  */
 struct kfc_cache {
@@ -61,6 +62,7 @@ struct kfc_cache {
 	atomic_t read_pages;
 	u32 max_read_pages;
 	struct kmem_cache *op_cache;
+	bool index_full;
 };
 
 /**

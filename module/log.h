@@ -83,7 +83,7 @@ struct kfc_slab {
  * @slab: the OPEN slab or NULL; under @lock
  */
 struct kfc_head {
-	spinlock_t lock;
+	spinlock_t lock;	/* @slab and its nr_recs and end */
 	struct kfc_slab *slab;
 } ____cacheline_aligned_in_smp;
 
@@ -151,7 +151,7 @@ struct kfc_log {
 	u64 first_seq;
 	u64 next_seq;
 	u32 nr_bufs;
-	spinlock_t lock;
+	spinlock_t lock;	/* lists and states */
 	struct list_head free;
 	struct list_head ready;
 	struct list_head sealed;

@@ -2,10 +2,13 @@
 /*
  * kfatcache: memcached on SSD inside the kernel. Load order and nothing else.
  */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
 #include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
+#include <linux/printk.h>
 #include <linux/slab.h>
 
 #include "blockdev.h"
@@ -18,6 +21,14 @@
 #include "version.h"
 
 static struct kfc_cache *kfc;
+
+/* What else went wrong has been said where it did. */
+static int kfc_failed(int err)
+{
+	if (err == -ENOMEM)
+		pr_err("an allocation failed at load; lower memory_mb or index_mb\n");
+	return err;
+}
 
 static int kfc_open_device(struct kfc_cache *c)
 {
@@ -41,23 +52,23 @@ static int kfc_start(struct kfc_cache *c)
 	err = kfc_params_load(&c->cfg);
 	if (err)
 		return err;
-	err = kfc_open_device(c);
+	err = kfc_failed(kfc_open_device(c));
 	if (err)
 		goto params;
 	kfc_params_index(&c->cfg, c->dev ? c->dev->pages << KFC_PAGE_SHIFT : 0);
 	err = kfc_bound_check(c);
 	if (err)
 		goto device;
-	err = kfc_cache_init(c);
+	err = kfc_failed(kfc_cache_init(c));
 	if (err)
 		goto device;
-	err = kfc_cmd_init(c);
+	err = kfc_failed(kfc_cmd_init(c));
 	if (err)
 		goto cache;
 	err = kfc_net_start(c);
 	if (err)
 		goto cmd;
-	err = kfc_proc_init(c);
+	err = kfc_failed(kfc_proc_init(c));
 	if (err)
 		goto net;
 	kfc_params_live(c);

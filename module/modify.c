@@ -7,7 +7,6 @@
  * An object on the device is read first; the command is then run again and
  * finds what was read in client->held.
  */
-#include <linux/ctype.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
@@ -218,25 +217,16 @@ static int store(struct kfc_client *cl, const struct mp_req *req,
 	return ret;
 }
 
-/* A value as strtoull() and memcached read it: "12", " 12 ", "12 x". */
+/* Digits that fit a u64, and room to see that what follows is no digit. */
+#define KFC_NUMBER_LOOK	48
+
 static bool parse_value(const struct kfc_rec *rec, u64 *v)
 {
-	char buf[48];
-	u32 len = min_t(u32, rec->vlen, sizeof(buf)), i = 0, start;
+	u32 len = min_t(u32, rec->vlen, KFC_NUMBER_LOOK);
+	char buf[KFC_NUMBER_LOOK];
 
 	kfc_rec_copy_out(buf, rec, 0, len);
-	while (i < len && isspace(buf[i]))
-		i++;
-	if (i < len && buf[i] == '+')
-		i++;
-	start = i;
-	*v = 0;
-	for (; i < len && isdigit(buf[i]); i++) {
-		if (check_mul_overflow(*v, 10ULL, v) ||
-		    check_add_overflow(*v, (u64)(buf[i] - '0'), v))
-			return false;
-	}
-	return i > start && (i == rec->vlen || (i < len && isspace(buf[i])));
+	return mp_get_u64((const u8 *)buf, len, v);
 }
 
 static int count_up(struct kfc_client *cl,

@@ -14,7 +14,7 @@ enum kfc_format {
 	KFC_FORMAT_NEW,		/* empty one of ours, too */
 };
 
-/**
+/*
  * struct kfc_config - the parameters, checked and with their defaults filled in
  *
  * Written by params.c at load; afterwards only idle_timeout, max_conns,

@@ -31,8 +31,8 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 	struct kfc_log *l = &c->log;
 	struct kfc_ipos pos;
 	u64 page, *slot;
-	spinlock_t *lock;
 	bool hit = false;
+	spinlock_t *lock; /* of the key's group */
 
 	if (!order)
 		return;

@@ -29,6 +29,7 @@ struct kfc_page_hdr {
 	__le16 reserved;
 	__le32 sum;
 };
+
 static_assert(sizeof(struct kfc_page_hdr) == 8);
 
 #define KFC_PAGE_HDR	((u32)sizeof(struct kfc_page_hdr))
@@ -58,6 +59,7 @@ struct kfc_rec_hdr {
 	__le32 lens;
 	__le32 meta;
 };
+
 static_assert(sizeof(struct kfc_rec_hdr) == 24);
 
 #define KFC_REC_HDR	((u32)sizeof(struct kfc_rec_hdr))
@@ -79,6 +81,7 @@ struct kfc_sum_entry {
 	__le32 off;
 	__le32 exptime;
 };
+
 static_assert(sizeof(struct kfc_sum_entry) == 24);
 
 #define KFC_SUM_ENTRIES 168
@@ -106,6 +109,7 @@ struct kfc_sum_page {
 	u8 reserved[28];
 	struct kfc_sum_entry e[KFC_SUM_ENTRIES];
 };
+
 static_assert(sizeof(struct kfc_sum_page) == KFC_PAGE);
 
 /* A key and what its hash says, see kfc_key_init(). */

@@ -6,6 +6,7 @@
  * the lookup back: under the lock of the key's group it is looked up again,
  * and where anything else is found than before the command starts over.
  */
+#include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
@@ -380,6 +381,22 @@ static bool unchanged(struct kfc_cache *c, const struct kfc_lookup *lk,
 	return same;
 }
 
+/* Say once that the index, not the space for objects, is what is short. */
+static void index_full(struct kfc_cache *c)
+{
+	struct kfc_log_info info;
+	u64 objects, mb;
+
+	if (READ_ONCE(c->index_full) || cmpxchg(&c->index_full, false, true))
+		return;
+	kfc_log_info(c, &info);
+	objects = div64_u64(info.items * info.slabs_total,
+			    max_t(u64, info.slabs_used, 1));
+	mb = (objects * 11 >> 20) + 1;
+	pr_warn("kfatcache: index full at %llu objects, evicting for want of slots; index_mb=%llu would do\n",
+		info.items, mb);
+}
+
 /**
  * kfc_store_put() - make a filled reservation the key's record
  * @c: the cache
@@ -399,6 +416,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
 	u32 pages = kfc_rec_pages(r->off, r->klen, r->vlen);
+	bool full = false;
 	u64 *slot, value;
 
 	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
@@ -413,8 +431,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	kfc_log_commit(c, r, lk->key.hash, *order, flags, exptime);
 	if (!slot) {
 		slot = kfc_index_place(&c->index, &lk->pos);
-		if (*slot)
-			kfc_count(c, ev_index);
+		full = *slot;
 	}
 	if (*slot)
 		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
@@ -424,6 +441,10 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	spin_unlock(lock);
 	kfc_slab_put_hold(c, r->slab);
 	kfc_count(c, total_items);
+	if (unlikely(full)) {
+		kfc_count(c, ev_index);
+		index_full(c);
+	}
 	return 0;
 }
 

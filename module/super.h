@@ -32,6 +32,7 @@ struct kfc_cache;
  * @epoch: loads so far
  * @valid_from: records with a lower order number are gone
  * @flags: KFC_SB_*
+ * @reserved: 0
  * @unloaded_at: UNIX seconds of the last clean unload
  */
 struct kfc_super {

@@ -236,7 +236,7 @@ int kfc_upload_recv(struct kfc_conn *c, u32 max)
 	ret = kernel_recvmsg(c->sock, &msg, kv, n, len, MSG_DONTWAIT);
 	if (ret > 0) {
 		WRITE_ONCE(up->got, up->got + ret);
-		c->drained = ret < len;
+		c->drained = kfc_conn_drained(c, ret < len);
 	}
 	return ret;
 }

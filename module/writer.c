@@ -129,6 +129,7 @@ static bool do_writes(struct kfc_cache *c)
 		struct kfc_write *w = &l->writes[i];
 		struct kfc_slab *s;
 
+		/* Pairs with the release in write_done(). */
 		if (w->slab && smp_load_acquire(&w->done)) {
 			finish_write(c, w);
 			did = true;
@@ -251,7 +252,7 @@ static bool drain(struct kfc_log *l)
 	return did;
 }
 
-static bool reclaim_oldest(struct kfc_cache *c, struct kfc_slab *s)
+static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
 {
 	struct kfc_log *l = &c->log;
 
@@ -271,6 +272,11 @@ static bool reclaim_oldest(struct kfc_cache *c, struct kfc_slab *s)
 	return true;
 }
 
+static struct kfc_slab *oldest_stored(struct kfc_log *l)
+{
+	return list_first_entry_or_null(&l->stored, struct kfc_slab, list);
+}
+
 static bool spare_buf(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
@@ -280,7 +286,7 @@ static bool spare_buf(struct kfc_cache *c)
 	if (!s)
 		return false;
 	if (!c->dev || READ_ONCE(l->failed))
-		return reclaim_oldest(c, s);
+		return reclaim_slab(c, s);
 	spin_lock(&l->lock);
 	list_del_init(&s->resident);
 	spin_unlock(&l->lock);
@@ -296,8 +302,7 @@ static bool make_ready(struct kfc_cache *c)
 
 	if (list_empty(&l->free))
 		return list_empty(&l->drain) &&
-		       reclaim_oldest(c, list_first_entry_or_null(&l->stored,
-						struct kfc_slab, list));
+		       reclaim_slab(c, oldest_stored(l));
 	if (list_empty(&l->bufs))
 		return list_empty(&l->dirty) && list_empty(&l->drain) &&
 		       spare_buf(c);
@@ -327,8 +332,7 @@ static void keep_free(struct kfc_cache *c)
 	/* Free slabs ahead of need, so that no set waits for a reclaim. */
 	if (c->dev && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
 	    l->nr_free + l->nr_ready <= l->nr_heads)
-		reclaim_oldest(c, list_first_entry_or_null(&l->stored,
-						struct kfc_slab, list));
+		reclaim_slab(c, oldest_stored(l));
 }
 
 /**
@@ -361,7 +365,7 @@ static bool writes_out(struct kfc_log *l)
 	int i;
 
 	for (i = 0; i < KFC_WRITES; i++)
-		if (l->writes[i].slab && !smp_load_acquire(&l->writes[i].done))
+		if (l->writes[i].slab && !READ_ONCE(l->writes[i].done))
 			return true;
 	return false;
 }

@@ -46,7 +46,7 @@ serve "memory only"
 
 wipe "$DEV"
 dmesg -c > /dev/null
-must_load "device: insmod" device="$DEV" memory_mb=32
+must_load "device: insmod" device="$DEV" memory_mb=64
 holds "device: one or two lines at load" "$(kfc_lines) >= 1 && $(kfc_lines) <= 2"
 dmesg | grep kfatcache | cut -c1-300 | sed 's/^/# /'
 if free_for_all "$DEV"; then
@@ -57,7 +57,7 @@ fi
 serve "device" "$DEV"
 
 # what lies on it now is ours: taken without a word
-must_load "device again: insmod" device="$DEV" memory_mb=32
+must_load "device again: insmod" device="$DEV" memory_mb=64
 check "device again: it serves" objects load --count 200 --seed 2
 check "device again: and gives back" objects verify --count 200 --seed 2
 unload_check "device again" "$DEV"

@@ -47,7 +47,7 @@ round_trip() {
 	for f in one two three; do
 		head -c $((RANDOM * 3 + 1)) /dev/urandom > "$T/in/$f.bin"
 	done
-	head -c 900000 /dev/urandom > "$T/in/large.bin"
+	head -c 200000 /dev/urandom > "$T/in/large.bin"
 	memccp --servers="$HOST:$PORT" "$T"/in/*.bin || return 1
 	objects load --count 600 --sizes 20000-60000 --seed 31 || return 1
 	for f in one two three large; do

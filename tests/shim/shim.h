@@ -24,21 +24,23 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64;
 typedef int32_t s32;
-typedef int64_t s64;
+typedef long long s64;
 typedef u16 __le16;
 typedef u32 __le32;
 typedef u64 __le64;
 typedef unsigned int gfp_t;
 
 #define PAGE_SIZE 4096UL
+#define U64_MAX (~0ULL)
 #define U32_MAX UINT32_MAX
 #define __rcu
 #define __percpu
 #define __init
 #define __exit
 #define ____cacheline_aligned_in_smp
+#define BIT_ULL(n) (1ULL << (n))
 #define fallthrough __attribute__((fallthrough))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -254,10 +256,10 @@ typedef struct { u8 b[16]; } uuid_t;
 typedef struct { unsigned long bits; } cpumask_var_t[1];
 #define this_cpu_inc(x) ((void)(x)++)
 #define this_cpu_add(x, n) ((void)((x) += (n)))
-#define pr_info(...) ((void)0)
-#define pr_err(...) ((void)0)
-#define pr_err_ratelimited(...) ((void)0)
-#define pr_warn(...) ((void)0)
+#define pr_info(...) ((void)(0 && printf(__VA_ARGS__)))
+#define pr_err(...) ((void)(0 && printf(__VA_ARGS__)))
+#define pr_err_ratelimited(...) ((void)(0 && printf(__VA_ARGS__)))
+#define pr_warn(...) ((void)(0 && printf(__VA_ARGS__)))
 #define WARN_ON_ONCE(c) ({ bool c_ = (c); assert(!c_); c_; })
 
 #endif /* KFC_SHIM_H */

@@ -1,0 +1,88 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=900
+# shellcheck disable=SC2317  # functions are called by check
+#
+# Load, serve, unload, 20 times on the same port at once, with clients that do
+# not stop for it; nothing is ever left.
+
+. "$(dirname "$0")/lib.sh"
+
+ROUNDS=20
+
+served() { [ "$(stat cmd_get)" -gt 20 ] && [ "$(stat cmd_set)" -gt 20 ]; }
+# kB that could be had, once caches are dropped; the middle of three
+available() {
+	local i
+	for i in 1 2 3; do
+		sync
+		echo 3 > /proc/sys/vm/drop_caches
+		sleep 0.2
+		awk '/^MemAvailable:/ { print $2 }' /proc/meminfo
+	done | sort -n | sed -n 2p
+}
+# pages that vmalloc areas hold, all of them
+vmalloc_pages() {
+	sed -n 's/.* pages=\([0-9]*\).*/\1/p' /proc/vmallocinfo |
+		awk '{ n += $1 } END { print n + 0 }'
+}
+
+# rounds NAME DEVICE PARAM...
+rounds() {
+	local name=$1 dev=$2 i=0 bad=0 before=0 after vm=0 churn start
+	shift 2
+	rm -f "$T/stop"
+	in_background "$T/churn" objects churn --conns 4 --count 200 --batch 16 --seconds 400 \
+		--stop "$T/stop" --timeout 30 --max-refused 100000 --sizes 20-3000
+	churn=$BG
+	start=$(date +%s)
+	while [ $i -lt $ROUNDS ]; do
+		i=$((i + 1))
+		kfc_load "$@" 2> "$T/why" || { bad=$((bad + 1)); note "round $i: $(cat "$T/why")"; break; }
+		wait_for 30 served || { bad=$((bad + 1)); note "round $i: the clients were not served"; }
+		kfc_unload || { bad=$((bad + 1)); note "round $i: rmmod: $?"; break; }
+		nothing_left "" > "$T/why" 2>&1 ||
+			{ bad=$((bad + 1)); note "round $i: $(tail -n 1 "$T/why")"; }
+		# the first rounds may fill caches of the kernel
+		if [ $i = 3 ]; then before=$(available) vm=$(vmalloc_pages); fi
+	done
+	if [ $i = $ROUNDS ] && [ $bad = 0 ]; then
+		ok "$name: $ROUNDS rounds under load"
+	else
+		not_ok "$name: $ROUNDS rounds under load" "$bad wrong in $i rounds"
+	fi
+	check "$name: after them nothing is left" nothing_left "$dev"
+	touch "$T/stop"
+	wait "$churn" || not_ok "$name: the clients" "$(grep '^!' "$T/churn" | head -n 1)"
+	tail -n 1 "$T/churn" | sed 's/^/# /'
+	holds "$name: they were served in each round" "$(field sessions "$T/churn") >= $ROUNDS"
+	same "$name: no client got a wrong byte" "$(field wrong "$T/churn")" 0
+	after=$(available)
+	note "$name: $(($(date +%s) - start)) s, MemAvailable $before kB after round 3," \
+		"$after kB at the end, vmalloc pages $vm, $(vmalloc_pages)"
+	holds "$name: memory came back" "$before - $after < 8192"
+	holds "$name: vmalloc's too" "$(vmalloc_pages) - $vm < 64"
+}
+
+wipe "$DEV"
+rounds "device" "$DEV" device="$DEV" memory_mb=32
+wipe "$DEV"
+rounds "memory only" "" memory_mb=32
+
+# connections that say nothing, half a command, half a value, unread answers
+must_load "idle connections: insmod" memory_mb=32
+in_background "$T/idle" py "$E2E/limits.py" "$HOST" "$PORT" "idle connections" linger
+idle=$BG
+check "idle connections: they are there" wait_for 60 grep -q '^ready' "$T/idle"
+unload_check "idle connections"
+wait "$idle" || not_ok "idle connections: all were closed" "$(tail -n 1 "$T/idle")"
+
+# never a client at all, and at once
+i=0 bad=0
+while [ $i -lt 5 ]; do
+	i=$((i + 1))
+	if ! kfc_load memory_mb=16 || ! kfc_unload; then bad=1; fi
+done
+same "loaded and unloaded at once, five times" $bad 0
+check "... nothing left" nothing_left
+finish

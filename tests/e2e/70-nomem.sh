@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# guest: mem=512 smp=1 kernels=6.12,6.1 timeout=300
+# shellcheck disable=SC2317  # functions are called by check
+#
+# More memory asked for than there is: refused, and nobody is killed for it.
+
+. "$(dirname "$0")/lib.sh"
+
+says() { dmesg | grep 'kfatcache: ' | grep -v -e 'taints kernel' -e 'verification failed'; }
+
+# refused NAME PARAM...
+refused() {
+	local name=$1
+	shift
+	dmesg -c > /dev/null
+	if kfc_load "$@" 2> /dev/null; then
+		not_ok "$name" "it was loaded"
+		kfc_unload
+		return
+	fi
+	if grep -q 'Cannot allocate memory' "$T/insmod"; then
+		ok "$name: ENOMEM"
+	else
+		not_ok "$name: ENOMEM" "$(cat "$T/insmod")"
+	fi
+	says | sed 's/^/# /'
+	same "$name: one line says why" "$(says | wc -l)" 1
+	holds "$name: with a number" "$(says | grep -c '[0-9]') == 1"
+	same "$name: no one was killed" \
+		"$(dmesg | grep -ciE 'out of memory|oom-kill|page allocation failure')" 0
+	check "$name: nothing left" nothing_left
+}
+
+sleep 300 &
+victim=$!
+BACKGROUND="$BACKGROUND $victim"
+avail() { awk '/^MemAvailable:/ { print $2 }' /proc/meminfo; }
+before=$(avail)
+refused "memory_mb=4096" memory_mb=4096
+refused "index_mb too large" memory_mb=16 index_mb=400
+refused "just what is there" memory_mb=$(($(avail) / 1024))
+check "the others go on" kill -0 "$victim"
+echo 3 > /proc/sys/vm/drop_caches
+note "MemAvailable $before kB before, $(avail) kB after"
+holds "memory is back" "$before - $(avail) < 8192"
+
+must_load "a sane load: insmod" memory_mb=32
+check "a sane load: 5,000 objects" objects load --count 5000
+check "a sane load: and back" objects verify --count 5000
+unload_check "a sane load"
+finish
