@@ -13,8 +13,10 @@
 static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
 			   enum kfc_evict why, bool dead)
 {
-	if (c->dev)
+	if (c->dev) {
 		kfc_count(c, ext_objects_evicted);
+		kfc_count_add(c, ext_bytes_evicted, s->end / s->nr_recs);
+	}
 	if (dead)
 		kfc_count(c, reclaimed);
 	else if (why == KFC_EVICT_SPACE)

@@ -65,7 +65,7 @@ static const struct {
 	KFC_COUNTER(ev_space, "kfc_evictions_space"),
 	KFC_COUNTER(ev_index, "kfc_evictions_index_full"),
 	KFC_COUNTER(ev_device, "kfc_evictions_device_error"),
-	KFC_COUNTER(tag_replaced, "kfc_tag_replaced"),
+	KFC_COUNTER(ev_tag, "kfc_evictions_tag"),
 	KFC_COUNTER(false_reads, "kfc_false_reads"),
 	KFC_COUNTER(rmw_retries, "kfc_rmw_retries"),
 	KFC_COUNTER(bad_page, "kfc_checksum_failures_page"),
@@ -214,7 +214,8 @@ static void kfc_stats_counters(struct kfc_cache *c, struct kfc_lines *l)
 	for (i = 0; i < KFC_COUNTERS; i++)
 		kfc_u64(l, kfc_counters[i].name,
 			*(u64 *)((u8 *)&n + kfc_counters[i].off));
-	kfc_u64(l, "evictions", n.ev_space + n.ev_index + n.ev_device);
+	kfc_u64(l, "evictions", n.ev_space + n.ev_index + n.ev_tag +
+		n.ev_device);
 }
 
 static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,

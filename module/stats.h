@@ -45,7 +45,7 @@ struct kfc_counters {
 	u64 ev_space;
 	u64 ev_index;
 	u64 ev_device;
-	u64 tag_replaced;
+	u64 ev_tag;
 	u64 false_reads;
 	u64 rmw_retries;
 	u64 bad_page;

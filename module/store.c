@@ -381,6 +381,21 @@ static bool unchanged(struct kfc_cache *c, const struct kfc_lookup *lk,
 	return same;
 }
 
+/* Is the slot another key's? Only a look at a record in memory is free. */
+static bool takes_place(struct kfc_cache *c, const struct kfc_lookup *lk,
+			u64 slot)
+{
+	struct kfc_rec rec;
+	struct kfc_buf *b;
+	bool other;
+
+	rcu_read_lock();
+	b = rcu_dereference(kfc_slab_of(&c->log, slot)->buf);
+	other = b && search_memory(c, b, lk, slot, &rec) == KFC_OTHER_KEY;
+	rcu_read_unlock();
+	return other;
+}
+
 /* Say once that the index, not the space for objects, is what is short. */
 static void index_full(struct kfc_cache *c)
 {
@@ -427,6 +442,9 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		spin_unlock(lock);
 		return -EAGAIN;
 	}
+	/* Before the new record is there: it would hide the other one. */
+	if (slot && takes_place(c, lk, *slot))
+		kfc_count(c, ev_tag);
 	*order = atomic64_inc_return(&c->order);
 	kfc_log_commit(c, r, lk->key.hash, *order, flags, exptime);
 	if (!slot) {

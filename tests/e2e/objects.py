@@ -912,7 +912,7 @@ def main():
     p.add_argument("--piece", type=int, default=7, help="bytes a piece of split")
     p.add_argument("--rate", type=float, default=1e6, help="bytes a second of reader and sender")
     p.add_argument("--seconds", type=float, default=120)
-    p.add_argument("--timeout", type=float, default=60, help="for one answer")
+    p.add_argument("--timeout", type=float, default=30, help="for one answer")
     p.add_argument("--stop", help="mixed and churn end when this file exists")
     p.add_argument("--max-misses", type=int, default=0)
     p.add_argument("--min-misses", type=int, default=0)
