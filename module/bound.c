@@ -17,7 +17,8 @@
  * kfc_bound() - the most memory that a cache ever takes
  * @c: the cache; its parameters are what counts
  *
- * Context: any. Return: bytes.
+ * Context: any.
+ * Return: bytes.
  */
 u64 kfc_bound(const struct kfc_cache *c)
 {
@@ -27,7 +28,8 @@ u64 kfc_bound(const struct kfc_cache *c)
 /**
  * kfc_bound_spare() - memory that a cache may take now
  *
- * Context: any. Return: bytes: what is available less 10 % of RAM.
+ * Context: any.
+ * Return: bytes: what is available less 10 % of RAM.
  */
 u64 kfc_bound_spare(void)
 {
@@ -40,7 +42,8 @@ u64 kfc_bound_spare(void)
  * kfc_bound_check() - refuse a cache that the machine has no memory for
  * @c: the cache, nothing large allocated yet
  *
- * Context: any. Return: 0, or -ENOMEM with a line.
+ * Context: any.
+ * Return: 0, or -ENOMEM with a line.
  */
 int kfc_bound_check(const struct kfc_cache *c)
 {

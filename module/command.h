@@ -60,6 +60,7 @@ enum kfc_cmd_ret {
  * @post: hand @ev to the thread that owns the client, which calls ev->fn and
  *	then goes on with the client; any context, hardirq included
  * @inflight: events that are still to come; the client stays until it is 0
+ * @overdue: how many of them nobody waits for any more (read_timeout_ms)
  * @waiting: the operation that holds back later commands, or NULL
  * @held: what that operation read, for when the command is run again
  * @ops: operations in flight, oldest first, for kfc_cmd_tick()
@@ -76,6 +77,7 @@ struct kfc_client {
 	struct kfc_out out;
 	void (*post)(struct kfc_client *cl, struct kfc_event *ev);
 	int inflight;
+	int overdue;
 	struct kfc_op *waiting;
 	struct kfc_op *held;
 	struct list_head ops;

@@ -78,6 +78,7 @@ enum kfc_conn_state {
  * @all: in worker->conns or ->zombies; empty before its first turn
  * @run: in worker->ready or worker->starved, or empty
  * @fly: in worker->fly while operations are in flight, or empty
+ * @starved: @run is in worker->starved
  * @state_change: the socket's own callback
  * @write_space: the socket's own callback
  * @data_ready: the socket's own callback
@@ -111,6 +112,7 @@ struct kfc_conn {
 	struct list_head all;
 	struct list_head run;
 	struct list_head fly;
+	bool starved;
 	void (*state_change)(struct sock *sk);
 	void (*write_space)(struct sock *sk);
 	void (*data_ready)(struct sock *sk);

@@ -126,6 +126,7 @@ static void kfc_unknown_name(const struct kfc_ends *e, char *buf, size_t size)
  * @e: the ends
  *
  * Context: any.
+ * Return: true where they are.
  */
 bool kfc_ends_blank(const struct kfc_ends *e)
 {

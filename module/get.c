@@ -217,6 +217,10 @@ static void op_event(struct kfc_event *ev)
 
 	list_del_init(&op->list);
 	ev->client->inflight--;
+	if (op->abandoned) {
+		ev->client->overdue--;
+		atomic_dec(&ev->client->cache->overdue);
+	}
 	if (op->modify)
 		modify_done(op);
 	else
@@ -231,6 +235,12 @@ static void op_io_done(struct kfc_io *io)
 	op->ev.client->post(op->ev.client, &op->ev);
 }
 
+/* Half of all reads that may be in flight were given up on. */
+static bool device_hangs(struct kfc_cache *c)
+{
+	return atomic_read(&c->overdue) * 2 > READ_ONCE(c->cfg.io_depth);
+}
+
 /**
  * kfc_op_start() - read what a lookup found on the device
  * @cl: the client
@@ -240,7 +250,8 @@ static void op_io_done(struct kfc_io *io)
  * @with_cas: of a get, that is to answer with the order number
  *
  * Context: the client's thread; does not sleep.
- * Return: 0, or what kfc_read_prepare() says
+ * Return: 0, or what kfc_read_prepare() says, or -ETIMEDOUT where a read
+ * would only wait for a device that does not answer
  */
 int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 		 bool modify, bool with_cas)
@@ -249,7 +260,9 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 	struct kfc_op *op;
 	int err;
 
-	if (cl->inflight >= KFC_CLIENT_READS)
+	if (device_hangs(c))
+		return -ETIMEDOUT;
+	if (cl->inflight - cl->overdue >= KFC_CLIENT_READS)
 		return -EBUSY;
 	op = kmem_cache_zalloc(c->op_cache, GFP_NOWAIT | __GFP_NOWARN);
 	if (!op)
@@ -331,6 +344,8 @@ static void abandon(struct kfc_client *cl, struct kfc_op *op)
 	struct kfc_cache *c = cl->cache;
 
 	op->abandoned = true;
+	cl->overdue++;
+	atomic_inc(&c->overdue);
 	kfc_count(c, read_timeouts);
 	if (op->modify) {
 		/* The command goes on as after a miss: so it has to be one. */
@@ -405,13 +420,15 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl, struct kfc_lookup *lk,
 		return KFC_CMD_DONE;
 	if (err == -EBUSY || err == -ENOMEM) {
 		/* The client's own reads make room for its next. */
-		if (cl->inflight >= KFC_CLIENT_READS)
+		if (cl->inflight - cl->overdue >= KFC_CLIENT_READS)
 			return KFC_CMD_BUSY;
 		ret = kfc_busy(cl, READ_ONCE(c->cfg.read_timeout_ms));
 		if (ret != KFC_CMD_DONE)
 			return ret;
-		kfc_count(c, read_timeouts);
+		err = -ETIMEDOUT;
 	}
+	if (err == -ETIMEDOUT)
+		kfc_count(c, read_timeouts);
 	kfc_count(c, get_misses);
 	return KFC_CMD_DONE;
 }

@@ -37,6 +37,7 @@ struct kfc_super_state;
  *	that may wake a task. Set before the log starts, constant afterwards
  * @reads: device reads in flight
  * @read_pages: pages of reads that are in flight or not sent yet
+ * @overdue: of the reads in flight, those that nobody waits for any more
  * @max_read_pages: how many those may be; constant after load
  * @index_full: it was said that the index is full; set once
  * @op_cache: of struct kfc_op; constant after load
@@ -60,6 +61,7 @@ struct kfc_cache {
 	void (*space)(struct kfc_cache *c);
 	atomic_t reads;
 	atomic_t read_pages;
+	atomic_t overdue;
 	u32 max_read_pages;
 	struct kmem_cache *op_cache;
 	bool index_full;

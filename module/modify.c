@@ -363,6 +363,12 @@ static int try_modify(struct kfc_client *cl,
 		switch (err) {
 		case 0:
 			return KFC_CMD_WAIT;
+		case -ETIMEDOUT:
+			/* It goes on as after a miss: so it has to be one. */
+			kfc_count(cl->cache, read_timeouts);
+			kfc_count(cl->cache, ev_device);
+			kfc_store_forget(cl->cache, lk);
+			return RETRY;
 		case -EAGAIN:
 		case -ENOENT:
 			return RETRY;

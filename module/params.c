@@ -151,6 +151,7 @@ static int kfc_number_get(char *buf, const struct kernel_param *kp)
 }
 
 static const struct kernel_param_ops kfc_number_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
 	.set = kfc_number_set,
 	.get = kfc_number_get,
 };

@@ -38,7 +38,8 @@ static int kfc_proc_settings(struct seq_file *m, void *v)
  * kfc_proc_init() - make /proc/kfatcache
  * @c: the cache, serving
  *
- * Context: a process; sleeps. Return: 0 or -ENOMEM with nothing left behind.
+ * Context: a process; sleeps.
+ * Return: 0 or -ENOMEM with nothing left behind.
  */
 int kfc_proc_init(struct kfc_cache *c)
 {

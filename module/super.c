@@ -11,11 +11,9 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <asm/byteorder.h>
 #include <linux/bits.h>
 #include <linux/completion.h>
 #include <linux/errno.h>
-#include <linux/gfp.h>
 #include <linux/kernel.h>
 #include <linux/log2.h>
 #include <linux/math64.h>
@@ -130,9 +128,12 @@ static enum kfc_copy kfc_super_check(void *page, u64 pages)
 
 	if (memcmp(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic)))
 		return KFC_COPY_NONE;
+	/* Magic, version and crc are what they are in every version. */
+	if (le32_to_cpu(sb->crc) != kfc_super_crc(page))
+		return KFC_COPY_DAMAGED;
 	if (le32_to_cpu(sb->version) != KFC_SB_VERSION)
 		return KFC_COPY_VERSION;
-	if (le32_to_cpu(sb->crc) != kfc_super_crc(page) || !kfc_super_sane(sb))
+	if (!kfc_super_sane(sb))
 		return KFC_COPY_DAMAGED;
 	return le64_to_cpu(sb->pages) == pages ? KFC_COPY_GOOD : KFC_COPY_SIZE;
 }
@@ -233,7 +234,8 @@ static u64 kfc_super_area(u64 index_bytes, u64 pages, u32 slab_bytes)
  * kfc_super_index_auto() - size of the index where none was asked for
  * @device_bytes: size of the device
  *
- * Context: any. Return: 2 % of the device, but 1 MiB at least.
+ * Context: any.
+ * Return: 2 % of the device, but 1 MiB at least.
  */
 u64 kfc_super_index_auto(u64 device_bytes)
 {

@@ -117,10 +117,18 @@ static void kfc_worker_reap(struct kfc_worker *w, struct kfc_conn *c)
 	kfc_conn_free(c);
 }
 
-static void kfc_worker_unstarve(struct kfc_worker *w)
+/* Up to @nr connections that starve, the longest first, get a turn. */
+static void kfc_worker_unstarve(struct kfc_worker *w, unsigned int nr)
 {
-	list_splice_tail_init(&w->starved, &w->ready);
-	WRITE_ONCE(w->starving, false);
+	struct kfc_conn *c, *next;
+
+	list_for_each_entry_safe(c, next, &w->starved, run) {
+		if (!nr--)
+			break;
+		c->starved = false;
+		list_move_tail(&c->run, &w->ready);
+	}
+	WRITE_ONCE(w->starving, !list_empty(&w->starved));
 }
 
 static void kfc_worker_close(struct kfc_worker *w, struct kfc_conn *c)
@@ -160,6 +168,7 @@ static void kfc_worker_turn(struct kfc_worker *w, struct kfc_conn *c)
 	case KFC_TURN_STARVED:
 		if (list_empty(&w->starved))
 			w->retry_at = jiffies + msecs_to_jiffies(KFC_RETRY_MS);
+		c->starved = true;
 		list_add_tail(&c->run, &w->starved);
 		WRITE_ONCE(w->starving, true);
 		break;
@@ -176,6 +185,7 @@ static void kfc_worker_events(struct kfc_worker *w)
 {
 	struct llist_node *list = llist_del_all(&w->events);
 	struct kfc_event *ev, *next;
+	unsigned int nr = 0;
 	struct kfc_conn *c;
 
 	if (!list)
@@ -184,14 +194,21 @@ static void kfc_worker_events(struct kfc_worker *w)
 	llist_for_each_entry_safe(ev, next, list, node) {
 		c = container_of(ev->client, struct kfc_conn, client);
 		ev->fn(ev);
+		nr++;
 		kfc_worker_fly(w, c);
-		if (c->state == KFC_CONN_CLOSED)
+		if (c->state == KFC_CONN_CLOSED) {
 			kfc_worker_reap(w, c);
-		else
-			kfc_worker_ready(w, c);
+			continue;
+		}
+		/* It may have starved for want of its own reads' places. */
+		if (c->starved) {
+			c->starved = false;
+			list_del_init(&c->run);
+		}
+		kfc_worker_ready(w, c);
 	}
-	/* What ended may have been what they lacked. */
-	kfc_worker_unstarve(w);
+	/* What ended made room for as many others. */
+	kfc_worker_unstarve(w, nr);
 }
 
 /* Connections that were pushed. Those that starve keep waiting. */
@@ -270,7 +287,7 @@ static void kfc_worker_timers(struct kfc_worker *w)
 	if (!list_empty(&w->starved) &&
 	    (test_and_clear_bit(KFC_WORKER_RETRY, &w->flags) ||
 	     kfc_worker_due(&w->retry_at, KFC_RETRY_MS)))
-		kfc_worker_unstarve(w);
+		kfc_worker_unstarve(w, UINT_MAX);
 	if (!list_empty(&w->fly) && kfc_worker_due(&w->fly_at, KFC_FLY_MS))
 		kfc_worker_fly_tick(w);
 	if (w->nr_upwaits && kfc_worker_due(&w->shed_at, KFC_SHED_MS))

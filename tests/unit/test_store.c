@@ -444,6 +444,55 @@ static void test_read_timeout(void **state)
 	env_stop(&e);
 }
 
+/* A device that does not answer: each get has its answer all the same. */
+static void test_device_hangs(void **state)
+{
+	struct env_client ec;
+	char key[32];
+	struct env e;
+	u32 k;
+
+	env_start(&e, 128 << 10, 4, 400, 256 << 10);
+	env_client_init(&e, &ec);
+	for (k = 0; k < 400; k++) {
+		sprintf(key, "k%u", k);
+		must(env_set(&e, &ec, "set", key, 0, 0, "v", 1, ""),
+		     "STORED\r\n");
+	}
+	push_out(&e, &ec);
+	e.d.defer = true;
+	for (k = 0; k < 400; k++) {
+		struct mp_req req = { .op = k % 40 ? MP_GET : MP_DELETE,
+			.last = true, .key = (u8 *)key };
+		enum kfc_cmd_ret ret;
+		int tries = 0;
+
+		req.klen = sprintf(key, "k%u", k);
+		for (;;) {
+			ret = kfc_cmd_run(&ec.cl, &req, NULL);
+			if (ret == KFC_CMD_DONE)
+				break;
+			jiffies += 100;
+			kfc_cmd_tick(&ec.cl);
+			env_events(&ec);
+			assert_true(++tries < 40);
+		}
+	}
+	/* All that went out were given up on; the others cost nothing. */
+	assert_in_range(e.counters.dev_reads, 33, e.c.cfg.io_depth);
+	jiffies += 2000;
+	kfc_cmd_tick(&ec.cl);
+	assert_int_equal(atomic_read(&e.c.overdue), e.d.nr);
+	e.d.defer = false;
+	while (e.d.nr)
+		env_complete(&e, 0);
+	env_events(&ec);
+	assert_int_equal(atomic_read(&e.c.overdue), 0);
+	ASK("VALUE k399 0 1\r\nv\r\nEND\r\n", "get k399\r\n");
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* A value as large as may be, and one byte more. */
 static void test_largest(void **state)
 {
@@ -642,6 +691,7 @@ int main(void)
 		cmocka_unit_test(test_misses_read_nothing),
 		cmocka_unit_test(test_answers_in_order),
 		cmocka_unit_test(test_read_timeout),
+		cmocka_unit_test(test_device_hangs),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_device_fails),
 		cmocka_unit_test(test_lent_pages),
