@@ -8,6 +8,7 @@
 #include <linux/cpumask.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/string.h>
@@ -95,6 +96,9 @@ static const struct {
 };
 
 static_assert(ARRAY_SIZE(kfc_counters) == KFC_COUNTERS);
+
+/* Per cent of its slots at which the index is full: see index.c. */
+#define KFC_INDEX_FILL 78
 
 /**
  * struct kfc_lines - lines on their way to a kfc_emit
@@ -346,18 +350,19 @@ void kfc_stats_announce(struct kfc_cache *c)
 	u64 bound = kfc_bound(c) >> 20;
 	struct kfc_log_info log = {};
 	char addresses[256];
+	u64 objects;
 
 	kfc_log_info(c, &log);
+	objects = max(div_u64(log.index_slots * KFC_INDEX_FILL, 100), 1ULL);
 	if (kfc_net_addresses(c, addresses, sizeof(addresses)) < 0)
 		strscpy(addresses, "?", sizeof(addresses));
 	if (!c->dev) {
 		pr_info("memory only, %llu MiB; the index holds %llu objects; at most %llu MiB of memory in all; listening on %s\n",
-			log.mem_limit >> 20, log.index_slots, bound, addresses);
+			log.mem_limit >> 20, objects, bound, addresses);
 		return;
 	}
 	pr_info("%s (%s); %llu slabs of %u MiB; the index holds %llu objects, so that objects of %llu bytes on average fill the device; at most %llu MiB of memory in all; listening on %s\n",
 		c->dev->name, c->dev->what, log.slabs_total,
-		c->cfg.slab_bytes >> 20, log.index_slots,
-		log.index_slots ? div64_u64(log.dev_limit, log.index_slots) : 0,
-		bound, addresses);
+		c->cfg.slab_bytes >> 20, objects,
+		div64_u64(log.dev_limit, objects), bound, addresses);
 }

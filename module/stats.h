@@ -75,8 +75,11 @@ struct kfc_counters {
 };
 
 /* Any context; a counter may be read torn between CPUs, never lost. */
-#define kfc_count(c, field)		this_cpu_inc((c)->counters->field)
-#define kfc_count_add(c, field, n)	this_cpu_add((c)->counters->field, n)
+#define kfc_counter(c, field)						\
+	((u64 __percpu *)(c)->counters +				\
+	 offsetof(struct kfc_counters, field) / sizeof(u64))
+#define kfc_count(c, field)		this_cpu_inc(*kfc_counter(c, field))
+#define kfc_count_add(c, field, n)	this_cpu_add(*kfc_counter(c, field), n)
 
 /**
  * struct kfc_emit - where kfc_stats_print() sends its lines

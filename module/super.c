@@ -386,8 +386,6 @@ static int kfc_super_format(struct kfc_cache *c, struct kfc_super_state *st)
 	if (err)
 		return err;
 	if (!was_good) {
-		/* Whatever was there: no copy of it outlives the first write. */
-		memset(st->copy, 0, sizeof(st->copy));
 		memset(sb, 0, sizeof(*sb));
 		generate_random_uuid(sb->uuid);
 	}
