@@ -40,7 +40,45 @@ enum mp_op {
 	MP_DELETE, MP_INCR, MP_DECR, MP_TOUCH,
 	MP_FLUSH_ALL, MP_VERSION, MP_VERBOSITY, MP_STATS, MP_CACHE_MEMLIMIT,
 	MP_SHUTDOWN, MP_QUIT,
+	/* mn, mg, ms (a value follows), md, ma, me */
+	MP_META_NOOP, MP_META_GET, MP_META_SET, MP_META_DELETE, MP_META_ARITH,
+	MP_META_DEBUG,
+	/* of the binary protocol alone; the rest of it are those above */
+	MP_NOOP, MP_SASL_LIST, MP_SASL_AUTH, MP_SASL_STEP,
 	MP_OP_NR
+};
+
+/* Flags of one meta command: a line has 19 words at most. */
+#define MP_META_FLAGS_MAX 17
+/* Longest token of the O flag. */
+#define MP_META_OPAQUE_MAX 31
+/* Length of @n bytes in base64. */
+#define MP_BASE64_LEN(n) (((n) + 2) / 3 * 4)
+/* Longest key that base64 of MP_KEY_MAX bytes stands for. */
+#define MP_KEY_DECODED_MAX (MP_KEY_MAX / 4 * 3)
+
+/**
+ * struct mp_meta - what only meta commands have
+ * @given: the flags, one bit a letter: mp_meta_has()
+ * @order: the flags' letters as they came, @nr of them
+ * @nr: length of @order
+ * @opaque: token of O, @opaque_len bytes
+ * @opaque_len: length of @opaque
+ * @cas_new: token of E, the CAS value that what is stored gets
+ * @recache: token of R, seconds
+ *
+ * The other tokens are in struct mp_req: C in cas (and has_cas), D in delta, F
+ * in flags, J in initial, M in mode, N in vivify_exptime (and vivify), T in
+ * exptime.
+ */
+struct mp_meta {
+	u64 given;
+	u64 cas_new;
+	s64 recache;
+	u8 nr;
+	u8 opaque_len;
+	char order[MP_META_FLAGS_MAX];
+	char opaque[MP_META_OPAQUE_MAX];
 };
 
 /**
@@ -57,8 +95,26 @@ enum mp_op {
  * @vlen: bytes of the value that follows, its CRLF not counted
  * @delta: amount of incr and decr; megabytes of cache_memlimit
  * @cas: unique of cas
- * @arg: rest of a stats line, @arg_len bytes, spaces at its ends cut off
+ * @arg: rest of a stats line, @arg_len bytes, spaces at its ends cut off; the
+ *	key of a binary stat; what the client says to MP_SASL_AUTH and _STEP
  * @arg_len: length of @arg
+ * @drop_old: a storage command that takes the key's older value with it where
+ *	it is refused for its size or for want of memory
+ * @has_cas: only if the item's unique is @cas
+ * @vivify: (meta, binary) on a miss make the item: empty (mg) or with @initial
+ *	(ma, binary incr and decr); for ms, with append and prepend
+ * @vivify_exptime: ... with this expiry
+ * @initial: ... with this number
+ * @mode: what ms and ma amount to: MP_SET to MP_CAS, MP_INCR or MP_DECR
+ * @binary: the answer is to be binary; @noreply and @last mean nothing
+ * @quiet: (binary) a get that misses and anything else that succeeds is not
+ *	answered
+ * @with_key: (binary) the answer has the key in it
+ * @opcode: (binary) what came, for the answer
+ * @opaque: (binary) what came, for the answer
+ * @meta: of a meta command; of others undefined
+ * @key_buf: where @key points if it came in base64 (flag b), so a copy of the
+ *	request needs its @key set anew
  */
 struct mp_req {
 	enum mp_op op;
@@ -73,6 +129,23 @@ struct mp_req {
 	u64 cas;
 	const u8 *arg;
 	u32 arg_len;
+
+	bool drop_old;
+	bool has_cas;
+	bool vivify;
+	s64 vivify_exptime;
+	u64 initial;
+	enum mp_op mode;
+
+	bool binary;
+	bool quiet;
+	bool with_key;
+	u8 opcode;
+	u32 opaque;
+
+	/* from here on only set where there is something to set */
+	struct mp_meta meta;
+	u8 key_buf[MP_KEY_DECODED_MAX];
 };
 
 enum mp_status {
@@ -89,12 +162,21 @@ enum mp_status {
  * @drop_key: the key's older value goes, as memcached does for a set that was
  *	refused after its line was understood (too large); the key is in req
  * @close: close the connection once the answer is out
+ * @status: not 0: answer mp_put_bin_error() with it, req->opcode and
+ *	req->opaque; @line is NULL
  */
 struct mp_err {
 	const char *line;
 	u64 swallow;
 	bool drop_key;
 	bool close;
+	u16 status;
+};
+
+enum mp_proto {
+	MP_PROTO_NONE,		/* no byte came yet */
+	MP_PROTO_TEXT,		/* with meta */
+	MP_PROTO_BINARY,
 };
 
 /**
@@ -106,9 +188,15 @@ struct mp_err {
  * @skip_line: throw away up to the line's end
  * @op: the get line's command
  * @exptime: the get line's expiry (gat, gats)
+ * @proto: the connection's protocol, found by its first byte
+ * @meta: meta commands are known
+ * @binary: a first byte of 0x80 begins the binary protocol
+ * @sasl: binary clients have to authenticate; without it there is no SASL
+ * @authed: ... and this one has
  *
- * Zero it (mp_parser_init()) before the first byte. Only mp_parse() touches
- * the fields.
+ * Zero it (mp_parser_init()) before the first byte. Its owner may then set
+ * @meta, @binary, @sasl, and @authed when it is so; only mp_parse() touches the
+ * other fields.
  */
 struct mp_parser {
 	u32 item_max;
@@ -118,6 +206,11 @@ struct mp_parser {
 	bool skip_line;
 	enum mp_op op;
 	s64 exptime;
+	enum mp_proto proto;
+	bool meta;
+	bool binary;
+	bool sasl;
+	bool authed;
 };
 
 void mp_parser_init(struct mp_parser *p, u32 item_max);
@@ -129,6 +222,143 @@ size_t mp_put_value_head(char *dst, const u8 *key, u8 klen, u32 flags,
 size_t mp_put_u64(char *dst, u64 v);
 bool mp_get_u64(const u8 *p, size_t len, u64 *v);
 bool mp_get_s64(const u8 *p, size_t len, s64 *v);
+size_t mp_base64_decode(u8 *dst, const u8 *src, size_t len);
+size_t mp_base64_encode(char *dst, const u8 *src, size_t len);
+
+/**
+ * mp_has_value() - whether a value follows a request
+ * @req: the request
+ *
+ * Return: true if req->vlen bytes and mp_value_tail() more belong to it.
+ */
+static inline bool mp_has_value(const struct mp_req *req)
+{
+	return (req->op >= MP_SET && req->op <= MP_CAS) ||
+	       req->op == MP_META_SET;
+}
+
+/**
+ * mp_value_tail() - bytes that end a value
+ * @req: a request that has one
+ *
+ * Return: 2, which have to be CR LF, or 0.
+ */
+static inline u32 mp_value_tail(const struct mp_req *req)
+{
+	return req->binary ? 0 : 2;
+}
+
+static inline u64 mp_meta_bit(char flag)
+{
+	return 1ULL << (flag - 'A');
+}
+
+/**
+ * mp_meta_has() - whether a meta command came with a flag
+ * @req: the request
+ * @flag: the letter
+ *
+ * Return: whether it did.
+ */
+static inline bool mp_meta_has(const struct mp_req *req, char flag)
+{
+	return req->meta.given & mp_meta_bit(flag);
+}
+
+bool mp_meta_before(const struct mp_req *req, char first, char second);
+
+/* The time to live of an item that has no end. */
+#define MP_TTL_NONE	(-1LL)
+
+/**
+ * struct mp_meta_item - what the answer to a meta command tells of an item
+ * @size: bytes of the value (for me: of the item)
+ * @flags: client flags
+ * @cas: its unique
+ * @ttl: seconds it had to live before the command, not negative, or MP_TTL_NONE
+ * @ttl_new: ... and has since it, where T, or N with @created, changed that
+ * @idle: seconds since the last access before the command
+ * @fetched: it was fetched before the command
+ * @created: the command made it (flag N)
+ * @base64: (mg, me) its key goes out in base64
+ * @won: this client is to refresh it
+ * @stale: it is stale
+ * @sent: another client was told to refresh it
+ */
+struct mp_meta_item {
+	u32 size;
+	u32 flags;
+	u64 cas;
+	s64 ttl;
+	s64 ttl_new;
+	u32 idle;
+	bool fetched;
+	bool created;
+	bool base64;
+	bool won;
+	bool stale;
+	bool sent;
+};
+
+/* A key of the binary protocol may be MP_KEY_MAX bytes and need base64. */
+#define MP_META_KEY_MAX MP_BASE64_LEN(MP_KEY_MAX)
+/* "VA size", then s t f l, c, h, O, k b, Z X W. */
+#define MP_META_HEAD_MAX (3 + 10 + 3 * 12 + 2 + MP_U64_MAX_LEN + \
+			  2 + MP_U64_MAX_LEN + 3 + 2 + MP_META_OPAQUE_MAX + \
+			  2 + MP_META_KEY_MAX + 2 + 3 * 2 + 2)
+#define MP_META_DEBUG_MAX (3 + MP_META_KEY_MAX + 5 + 1 + MP_U64_MAX_LEN + \
+			   4 + 10 + 5 + MP_U64_MAX_LEN + 10 + 5 + 10 + \
+			   6 + 10 + 2)
+
+size_t mp_put_meta_head(char *dst, const char *code, const struct mp_req *req,
+			const struct mp_meta_item *it);
+size_t mp_put_meta_debug(char *dst, const struct mp_req *req,
+			 const struct mp_meta_item *it, u32 cls);
+
+/* Binary: a header, in both directions. */
+#define MP_BIN_HEAD	24
+/* Longest answer of mp_put_bin_error(). */
+#define MP_BIN_ERROR_MAX (MP_BIN_HEAD + 46)
+/* What MP_SASL_AUTH and MP_SASL_STEP may bring beside the mechanism. */
+#define MP_SASL_MAX	1024
+
+enum mp_bin_status {
+	MP_BIN_OK		= 0x00,
+	MP_BIN_NOT_FOUND	= 0x01,
+	MP_BIN_EXISTS		= 0x02,
+	MP_BIN_TOO_LARGE	= 0x03,
+	MP_BIN_INVALID		= 0x04,
+	MP_BIN_NOT_STORED	= 0x05,
+	MP_BIN_NON_NUMERIC	= 0x06,
+	MP_BIN_AUTH		= 0x20,
+	MP_BIN_AUTH_CONTINUE	= 0x21,
+	MP_BIN_UNKNOWN		= 0x81,
+	MP_BIN_NO_MEMORY	= 0x82,
+};
+
+/**
+ * struct mp_bin_head - header of a binary answer
+ * @opcode: as in the request
+ * @extlen: bytes of the extras that follow
+ * @klen: bytes of the key that follows them
+ * @status: enum mp_bin_status
+ * @vlen: bytes of the value that follows the key
+ * @opaque: as in the request
+ * @cas: the item's unique, or 0
+ */
+struct mp_bin_head {
+	u8 opcode;
+	u8 extlen;
+	u16 klen;
+	u16 status;
+	u32 vlen;
+	u32 opaque;
+	u64 cas;
+};
+
+size_t mp_put_bin_head(char *dst, const struct mp_bin_head *h);
+size_t mp_put_bin_error(char *dst, u8 opcode, u32 opaque, u16 status);
+const char *mp_bin_text(u16 status);
 
 /* The fixed answers, as memcached spells them. */
 #define MP_STORED	"STORED\r\n"

@@ -17,23 +17,8 @@
 #include "mp.h"
 #include "parse.h"
 
-/* As many words as any command has a use for, and one that is too many. */
-#define MP_TOKS		8
-/* Largest value length that is understood; more is a bad number. */
-#define MP_VLEN_MAX	(0x7fffffffu - 2)
-
 #define MP_DELETE_USAGE	\
 	"CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"
-
-/*
- * A line that is there whole, without its CRLF and what follows a NUL. The
- * word after the last one is empty and at the line's end.
- */
-struct mp_line {
-	struct mp_tok tok[MP_TOKS];
-	unsigned int n;		/* words; MP_TOKS: that many or more */
-	const u8 *end;
-};
 
 struct mp_cmd {
 	char name[15];
@@ -71,26 +56,6 @@ static const struct mp_cmd mp_cmds[] = {
 	{ }
 };
 
-static bool mp_tok_u64(const struct mp_tok *t, u64 *v)
-{
-	return mp_get_u64(t->p, t->len, v);
-}
-
-static bool mp_tok_u32(const struct mp_tok *t, u32 *v)
-{
-	u64 n;
-
-	if (!mp_tok_u64(t, &n) || n > 0xffffffffu)
-		return false;
-	*v = (u32)n;
-	return true;
-}
-
-static bool mp_tok_s64(const struct mp_tok *t, s64 *v)
-{
-	return mp_get_s64(t->p, t->len, v);
-}
-
 static void mp_split(struct mp_line *l, const u8 *s, const u8 *lf)
 {
 	const u8 *nul;
@@ -121,6 +86,8 @@ static enum mp_status mp_storage(const struct mp_parser *p,
 	    !mp_tok_s64(&t[4], &vlen) || vlen < 0 || vlen > MP_VLEN_MAX)
 		return mp_fail(err, MP_BAD_FORMAT, req->noreply);
 	req->vlen = (u32)vlen;
+	req->drop_old = req->op == MP_SET;
+	req->has_cas = req->op == MP_CAS;
 
 	/* Whose unique is broken would have its value taken for commands. */
 	if (req->op == MP_CAS && !mp_tok_u64(&t[5], &req->cas)) {
@@ -129,7 +96,7 @@ static enum mp_status mp_storage(const struct mp_parser *p,
 	}
 	if (req->vlen > p->item_max) {
 		err->swallow = (u64)req->vlen + 2;
-		err->drop_key = req->op == MP_SET;
+		err->drop_key = req->drop_old;
 		return mp_fail(err, MP_TOO_LARGE, req->noreply);
 	}
 	return MP_REQ;
@@ -296,6 +263,8 @@ static enum mp_status mp_line(struct mp_parser *p, const u8 *buf, size_t *pos,
 
 	mp_split(&l, buf + *pos, lf);
 	*pos = (size_t)(lf - buf) + 1;
+	if (p->meta && l.n && mp_is_meta(&l.tok[0]))
+		return mp_meta(p, &l, req, err);
 	cmd = l.n ? mp_find(&l.tok[0]) : NULL;
 	if (!cmd || l.n < cmd->min ||
 	    (cmd->max < MP_TOKS && l.n > cmd->max))
@@ -338,9 +307,9 @@ void mp_parser_init(struct mp_parser *p, u32 item_max)
  * @err: what to answer (MP_ERR)
  *
  * One request or error a call; call again until MP_MORE. After a request with
- * a value (MP_SET to MP_CAS) the caller takes vlen + 2 bytes itself, after an
- * error err->swallow bytes, before the next call. MP_MORE leaves at most
- * MP_LINE_MAX bytes unconsumed.
+ * a value (mp_has_value()) the caller takes vlen + mp_value_tail() bytes itself,
+ * after an error err->swallow bytes, before the next call. MP_MORE leaves at
+ * most MP_LINE_MAX bytes unconsumed.
  *
  * An error is not always a fault: a get line without a key left to hand out
  * ("gat 0", or a last key followed by more than MP_LINE_MAX spaces) comes as
@@ -355,8 +324,14 @@ enum mp_status mp_parse(struct mp_parser *p, const u8 *buf, size_t len,
 	const u8 *lf = NULL;
 	size_t pos = 0;
 
-	memset(req, 0, sizeof(*req));
+	memset(req, 0, offsetof(struct mp_req, meta));
 	memset(err, 0, sizeof(*err));
+
+	if (p->proto == MP_PROTO_NONE && len)
+		p->proto = p->binary && *buf == MP_BIN_MAGIC ?
+			   MP_PROTO_BINARY : MP_PROTO_TEXT;
+	if (p->proto == MP_PROTO_BINARY)
+		return mp_binary(p, buf, len, used, req, err);
 
 	if (p->skip_line && len) {
 		lf = memchr(buf, '\n', len);

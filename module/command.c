@@ -173,7 +173,7 @@ static enum kfc_cmd_ret administer(struct kfc_client *cl,
 		flush_all(cl, req);
 		break;
 	case MP_VERSION:
-		kfc_answer(cl, req, "VERSION " KFC_VERSION "\r\n");
+		kfc_answer(cl, req, "VERSION " KFC_MC_VERSION "\r\n");
 		break;
 	case MP_VERBOSITY:
 		kfc_answer(cl, req, MP_OK);

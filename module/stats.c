@@ -199,7 +199,7 @@ static void kfc_stats_server(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "pid", net->pid);
 	kfc_u64(l, "uptime", kfc_now(c) - c->loaded_at);
 	kfc_u64(l, "time", kfc_now(c));
-	kfc_line(l, "version", "%s", KFC_VERSION);
+	kfc_line(l, "version", "%s", KFC_MC_VERSION);
 	kfc_u64(l, "pointer_size", 8 * sizeof(void *));
 	kfc_line(l, "rusage_user", "0.000000");
 	kfc_line(l, "rusage_system", "%llu.%06u", s, us);

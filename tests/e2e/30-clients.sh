@@ -80,8 +80,7 @@ relay timeout -s KILL 120 /usr/bin/python3 -B "$E2E/clients.py" "$HOST" "$PORT" 
 
 stats cmd_get cmd_set get_hits kfc_device_hits kfc_device_reads kfc_device_reads_modify \
 	kfc_memory_hits kfc_false_reads | sed 's/^/# /'
-holds "no checksum failed" "$(stat kfc_checksum_failures_page) + \
-	$(stat kfc_checksum_failures_header) + $(stat kfc_checksum_failures_value) == 0"
+holds "no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
 unload_check "clients" "$DEV"
 wipe "$DEV"
 finish

@@ -7,13 +7,11 @@
 
 . "$(dirname "$0")/lib.sh"
 
-says() { dmesg | grep 'kfatcache: ' | grep -v -e 'taints kernel' -e 'verification failed'; }
-
 # refused NAME PARAM...
 refused() {
 	local name=$1
 	shift
-	dmesg -c > /dev/null
+	log_mark
 	if kfc_load "$@" 2> /dev/null; then
 		not_ok "$name" "it was loaded"
 		kfc_unload
@@ -24,11 +22,11 @@ refused() {
 	else
 		not_ok "$name: ENOMEM" "$(cat "$T/insmod")"
 	fi
-	says | sed 's/^/# /'
-	same "$name: one line says why" "$(says | wc -l)" 1
-	holds "$name: with a number" "$(says | grep -c '[0-9]') == 1"
+	log_new | sed 's/^/# /'
+	same "$name: one line says why" "$(log_new | wc -l)" 1
+	holds "$name: with a number" "$(log_new | grep -c '[0-9]') == 1"
 	same "$name: no one was killed" \
-		"$(dmesg | grep -ciE 'out of memory|oom-kill|page allocation failure')" 0
+		"$(log_all | grep -ciE 'out of memory|oom-kill|page allocation failure')" 0
 	check "$name: nothing left" nothing_left
 }
 

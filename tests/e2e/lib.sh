@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #
-# Sourced by the guest scripts here. They run as root in a guest, in the
+# Sourced by the scripts here. But for host-*.sh, which set KFC_ON_HOST, they run as root in a guest, in the
 # repository's folder; only /tmp, /run and /dev/shm can be written.
 #
 #   kfc_load PARAM...      insmod; nothing is printed where it works
@@ -69,13 +69,24 @@ relay() {
 field() { sed -n 's/^RESULT .* '"$1"'=\([0-9.]*\).*/\1/p' "${2:-$T/out}" | tail -n 1 | grep . || echo 0; }
 
 stat() { awk -v n="$1" '$1 == n { print $2; f = 1 } END { if (!f) print "none" }' /proc/kfatcache/stats; }
+# sum_of PREFIX: of all counters whose names start so
+sum_of() { awk -v p="$1" 'index($1, p) == 1 { n += $2 } END { print n + 0 }' /proc/kfatcache/stats; }
 stats() { local n; for n; do printf '%s=%s ' "$n" "$(stat "$n")"; done; echo; }
+
+# log_mark; log_new: our kernel messages since. The log is never cleared, the runner reads it.
+MARK=0
+log_mark() { MARK=$(dmesg | wc -l); }
+log_all() { dmesg | tail -n +$((MARK + 1)); }
+log_new() {
+	log_all | grep 'kfatcache: ' | grep -v -e 'taints kernel' -e 'verification failed' |
+		cut -c1-400
+}
 
 loaded() { grep -q '^kfatcache ' /proc/modules; }
 
 kfc_load() {
 	insmod "$KFC_KO" port="$PORT" "$@" 2> "$T/insmod" && return 0
-	echo "insmod $*: $(tail -n 1 "$T/insmod"); $(dmesg | grep kfatcache | tail -n 1)" >&2
+	echo "insmod $*: $(tail -n 1 "$T/insmod"); $(dmesg | grep 'kfatcache: ' | tail -n 1)" >&2
 	return 1
 }
 
@@ -159,9 +170,10 @@ unload_check() {
 
 cleanup() {
 	local p
-	for p in $BACKGROUND; do kill -KILL "$p" 2> /dev/null || true; done
-	wait 2> /dev/null || true
-	if loaded; then kfc_unload || true; fi
+	for p in $BACKGROUND; do
+		{ kill -KILL "$p" && wait "$p"; } 2> /dev/null || true
+	done
+	if [ -z "${KFC_ON_HOST:-}" ] && loaded; then kfc_unload || true; fi
 	eval "$AT_EXIT"
 	rm -rf "$T"
 }
@@ -172,5 +184,7 @@ finish() {
 	exit 0
 }
 
-[ -n "${KFC_KO:-}" ] || { echo "not ok environment - KFC_KO is not set"; exit 1; }
-if loaded; then not_ok "a clean start" "the module is loaded already"; exit 1; fi
+if [ -z "${KFC_ON_HOST:-}" ]; then
+	[ -n "${KFC_KO:-}" ] || { echo "not ok environment - KFC_KO is not set"; exit 1; }
+	if loaded; then not_ok "a clean start" "the module is loaded already"; exit 1; fi
+fi
