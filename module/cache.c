@@ -54,26 +54,27 @@ int kfc_cache_init(struct kfc_cache *c)
 	struct kfc_geometry geo;
 	int err;
 
-	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes));
-	if (err)
-		return err;
+	/* First: it may say that the index can't be as large as was asked. */
 	err = c->dev ? kfc_super_load(c, &geo) : start_empty(c, &geo);
 	if (err)
-		goto index;
+		return err;
+	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes));
+	if (err)
+		goto super;
 	c->max_read_pages = max_read_pages(&c->cfg);
 	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
 	if (err)
-		goto super;
+		goto index;
 	err = kfc_log_start(c);
 	if (err)
 		goto log;
 	return 0;
 log:
 	kfc_log_exit(c);
-super:
-	kfc_super_free(c);
 index:
 	kfc_index_exit(&c->index);
+super:
+	kfc_super_free(c);
 	return err;
 }
 
@@ -86,7 +87,10 @@ index:
 void kfc_cache_exit(struct kfc_cache *c)
 {
 	kfc_log_stop(c);
+	/* What was flushed stays so, whatever a later load may pick up. */
+	if (!c->log.failed)
+		kfc_super_store(c);
 	kfc_log_exit(c);
-	kfc_super_free(c);
 	kfc_index_exit(&c->index);
+	kfc_super_free(c);
 }

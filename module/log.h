@@ -113,7 +113,8 @@ struct kfc_write {
  * @slabs: all slabs; constant
  * @nr_slabs: how many
  * @slab_pages: pages of a slab
- * @first_seq: sequence of this load's first slab
+ * @salt: goes into the seed of all checksums, so that a page of an earlier
+ *	format is never taken for one of this; constant
  * @next_seq: of the next slab to open; @lock
  * @nr_bufs: buffers in all
  * @lock: the lists and states of slabs and buffers
@@ -148,7 +149,7 @@ struct kfc_log {
 	struct kfc_slab *slabs;
 	u32 nr_slabs;
 	u32 slab_pages;
-	u64 first_seq;
+	u64 salt;
 	u64 next_seq;
 	u32 nr_bufs;
 	spinlock_t lock;	/* lists and states */
@@ -241,6 +242,12 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
 static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
 {
 	return &l->slabs[kfc_slot_page(slot) / l->slab_pages];
+}
+
+/* What ties the pages of a slab to this life of it. */
+static inline u64 kfc_slab_seed(const struct kfc_log *l, u64 seq)
+{
+	return seq ^ l->salt;
 }
 
 /* True while so many pages are with sockets that answers are to be copied. */

@@ -172,6 +172,7 @@ static void drop_entries(struct kfc_cache *c, struct kfc_slab *s,
 static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 			    enum kfc_evict why)
 {
+	u64 seed = kfc_slab_seed(&c->log, s->seq);
 	struct page **pages;
 	bool ok = true;
 	u32 i;
@@ -184,7 +185,7 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 	for (i = n; i--; ) {
 		struct kfc_sum_page *sp = page_address(pages[n - 1 - i]);
 
-		if (!kfc_page_ok(sp, s->seq, c->log.slab_pages - 1 - i) ||
+		if (!kfc_page_ok(sp, seed, c->log.slab_pages - 1 - i) ||
 		    le32_to_cpu(sp->magic) != KFC_SUM_MAGIC) {
 			kfc_count(c, bad_summary);
 			ok = false;

@@ -129,36 +129,36 @@ void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len)
 /**
  * kfc_page_sum() - checksum of a page of a slab
  * @page: the page's bytes
- * @seq: sequence of the slab
+ * @seed: of the slab's life, from kfc_slab_seed()
  * @page_no: the page's place in the slab
  *
  * XXH64 (Yann Collet), its low half. It is built into every kernel with
  * btrfs or zstd, needs no tables and takes the seed that ties the page to its
  * place and to the life of its slab. Any context.
  */
-u32 kfc_page_sum(const void *page, u64 seq, u32 page_no)
+u32 kfc_page_sum(const void *page, u64 seed, u32 page_no)
 {
 	const struct kfc_page_hdr *h = page;
 	u64 place = (u64)page_no << 16 | le16_to_cpu(h->first);
 
 	return xxh64(page + KFC_PAGE_HDR, KFC_PAGE_DATA,
-		     seq * 0x9e3779b97f4a7c15ULL + place);
+		     seed * 0x9e3779b97f4a7c15ULL + place);
 }
 
 /**
  * kfc_page_ok() - is a page what was written there in this life of the slab?
  * @page: the page's bytes
- * @seq: sequence of the slab
+ * @seed: of the slab's life, from kfc_slab_seed()
  * @page_no: the page's place in the slab
  *
  * Any context.
  */
-bool kfc_page_ok(const void *page, u64 seq, u32 page_no)
+bool kfc_page_ok(const void *page, u64 seed, u32 page_no)
 {
 	const struct kfc_page_hdr *h = page;
 
 	return !h->reserved &&
-	       le32_to_cpu(h->sum) == kfc_page_sum(page, seq, page_no);
+	       le32_to_cpu(h->sum) == kfc_page_sum(page, seed, page_no);
 }
 
 static bool same_tag(const struct kfc_rec_hdr *h, u32 klen,

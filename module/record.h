@@ -168,8 +168,8 @@ struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len);
 void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
 		     u32 len);
 void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len);
-u32 kfc_page_sum(const void *page, u64 seq, u32 page_no);
-bool kfc_page_ok(const void *page, u64 seq, u32 page_no);
+u32 kfc_page_sum(const void *page, u64 seed, u32 page_no);
+bool kfc_page_ok(const void *page, u64 seed, u32 page_no);
 enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 				const struct kfc_index *ix,
 				const struct kfc_ipos *pos,

@@ -90,8 +90,8 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->slab_pages = geo->slab_bytes / KFC_PAGE;
 	l->nr_bufs = div_u64(c->cfg.memory_bytes, geo->slab_bytes);
 	l->nr_slabs = geo->nr_slabs ?: l->nr_bufs;
-	l->first_seq = first_seq;
 	l->next_seq = first_seq;
+	l->salt = c->hkey.key[0];
 	l->nr_heads = clamp_t(u32, l->nr_bufs / 8, 1,
 			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
 	l->max_orphans = l->nr_bufs * l->slab_pages / 4;
@@ -115,9 +115,6 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 			goto nomem;
 		list_add_tail(&b->list, &l->bufs);
 	}
-	if (l->nr_heads < min_t(u32, c->cfg.threads, KFC_MAX_HEADS))
-		pr_info("kfatcache: %u log heads for %u threads (memory_mb / 8 slabs)\n",
-			l->nr_heads, c->cfg.threads);
 	return 0;
 nomem:
 	kfc_log_exit(c);

@@ -357,12 +357,14 @@ void kfc_stats_announce(struct kfc_cache *c)
 	if (kfc_net_addresses(c, addresses, sizeof(addresses)) < 0)
 		strscpy(addresses, "?", sizeof(addresses));
 	if (!c->dev) {
-		pr_info("memory only, %llu MiB; the index holds %llu objects; at most %llu MiB of memory in all; listening on %s\n",
-			log.mem_limit >> 20, objects, bound, addresses);
+		pr_info("memory only, %llu MiB; the index holds %llu objects; %u log heads; at most %llu MiB of memory in all; listening on %s\n",
+			log.mem_limit >> 20, objects, c->log.nr_heads, bound,
+			addresses);
 		return;
 	}
-	pr_info("%s (%s); %llu slabs of %u MiB; the index holds %llu objects, so that objects of %llu bytes on average fill the device; at most %llu MiB of memory in all; listening on %s\n",
+	pr_info("%s (%s); %llu slabs of %u MiB; the index holds %llu objects, so that objects of %llu bytes on average fill the device; %u log heads; at most %llu MiB of memory in all; listening on %s\n",
 		c->dev->name, c->dev->what, log.slabs_total,
 		c->cfg.slab_bytes >> 20, objects,
-		div64_u64(log.dev_limit, objects), bound, addresses);
+		div64_u64(log.dev_limit, objects), c->log.nr_heads, bound,
+		addresses);
 }

@@ -253,8 +253,8 @@ static bool check_pages(struct kfc_cache *c, struct kfc_read *rd, u32 from,
 	u32 in = kfc_slot_page(rd->slot) % c->log.slab_pages;
 
 	for (; from < to; from++)
-		if (!kfc_page_ok(page_address(rd->pages[from]), rd->seq,
-				 in + from))
+		if (!kfc_page_ok(page_address(rd->pages[from]),
+				 kfc_slab_seed(&c->log, rd->seq), in + from))
 			return false;
 	return true;
 }

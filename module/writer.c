@@ -55,6 +55,7 @@ static void finish_summary(struct kfc_log *l, struct kfc_slab *s,
 			   struct kfc_buf *b)
 {
 	u32 i, n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+	u64 seed = kfc_slab_seed(l, s->seq);
 
 	for (i = 0; i < n; i++) {
 		struct kfc_sum_page *sp = kfc_log_summary(l, b, i);
@@ -68,7 +69,7 @@ static void finish_summary(struct kfc_log *l, struct kfc_slab *s,
 	for (i = 0; i < l->slab_pages; i++) {
 		struct kfc_page_hdr *h = page_address(b->pages[i]);
 
-		h->sum = cpu_to_le32(kfc_page_sum(h, s->seq, i));
+		h->sum = cpu_to_le32(kfc_page_sum(h, seed, i));
 	}
 }
 

@@ -10,6 +10,7 @@
 
 # One process for all of it: under emulation a new one costs more than a load.
 mount -t tmpfs -o size=600m params "$T" || finish
+# shellcheck disable=SC2016  # it is for later
 AT_EXIT='umount "$T"'
 modprobe -a loop ext4
 wipe "$DEV"

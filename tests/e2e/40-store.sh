@@ -56,10 +56,11 @@ holds "wrap: many from the device" "$(stat kfc_device_hits) > 2000"
 check "wrap: mixed commands while it wraps" obj mixed --count 16000 --conns 4 --seconds 15 \
 	--ops 60000 --max-misses 1000000
 tail -n 1 "$T/out" | sed 's/^/# /'
-in_background "$T/load2" obj load --count 12000 --seed 21 --seconds 30
+in_background "$T/load2" obj load --count 24000 --seed 21 --seconds 60
 p=$BG
-check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 8 --seed 4 \
+check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 15 --seed 4 \
 	--ops 60000 --max-misses 1000000
+tail -n 1 "$T/out" | sed "s/^/# /"
 wait "$p" || not_ok "wrap: the load beside it" "$(tail -n 1 "$T/load2")"
 holds "wrap: no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
 unload_check "wrap" "${DEV}p1"

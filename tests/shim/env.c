@@ -196,6 +196,11 @@ int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 	return 0;
 }
 
+int kfc_super_store(struct kfc_cache *c)
+{
+	return 0;
+}
+
 void kfc_super_free(struct kfc_cache *c)
 {
 }
