@@ -11,6 +11,8 @@
 
 /* Values from this size on leave by page reference, smaller ones are copied. */
 #define KFC_LEND_BYTES 2048
+/* Values up to this size are copied where they can't be lent. */
+#define KFC_COPY_BYTES 8192
 
 /* Pieces of a value, one a page. Returns how many. */
 static u32 value_pieces(const struct kfc_rec *r, struct bio_vec *bv)
@@ -51,14 +53,23 @@ static void lent_release(struct kfc_out_node *n)
 	kfree(container_of(n, struct lent, node));
 }
 
-static bool lend_value(struct kfc_client *cl, const struct kfc_lookup *lk)
+static struct lent *lent_alloc(struct kfc_client *cl,
+			       const struct kfc_lookup *lk)
 {
-	u32 n = kfc_rec_pages(lk->rec.off, lk->rec.klen, lk->rec.vlen), i;
+	u32 n = kfc_rec_pages(lk->rec.off, lk->rec.klen, lk->rec.vlen);
 	struct lent *l;
 
-	l = kzalloc(struct_size(l, bv, n), GFP_NOWAIT | __GFP_NOWARN);
-	if (!l)
-		return false;
+	if (lk->rec.vlen < KFC_LEND_BYTES ||
+	    kfc_log_lent_out(&cl->cache->log))
+		return NULL;
+	return kzalloc(struct_size(l, bv, n), GFP_NOWAIT | __GFP_NOWARN);
+}
+
+static void lend_value(struct kfc_client *cl, const struct kfc_lookup *lk,
+		       struct lent *l)
+{
+	u32 i;
+
 	l->node.bv = l->bv;
 	l->node.nr_bv = value_pieces(&lk->rec, l->bv);
 	l->node.tail = "\r\n";
@@ -68,7 +79,6 @@ static bool lend_value(struct kfc_client *cl, const struct kfc_lookup *lk)
 		get_page(l->bv[i].bv_page);
 	kfc_out_add(&cl->out, &l->node);
 	kfc_out_ready(&cl->out, &l->node);
-	return true;
 }
 
 static void copy_value(struct kfc_client *cl, const struct kfc_lookup *lk)
@@ -92,18 +102,29 @@ static void copy_value(struct kfc_client *cl, const struct kfc_lookup *lk)
  * @lk: the lookup, its record valid
  * @with_cas: the order number, too
  *
- * Context: the client's thread, rcu_read_lock() held.
+ * A large value whose pages can't be lent is refused: answers queued as copies
+ * are bounded. Context: the client's thread, rcu_read_lock() held.
  */
 void kfc_answer_value(struct kfc_client *cl, const struct kfc_lookup *lk,
 		      bool with_cas)
 {
-	char *p = kfc_out_reserve(&cl->out, MP_VALUE_HEAD_MAX);
+	struct lent *l = lent_alloc(cl, lk);
+	char *p;
 
-	if (!p)
+	if (!l && lk->rec.vlen > KFC_COPY_BYTES) {
+		kfc_out_copy(&cl->out, MP_NO_MEMORY_READ,
+			     sizeof(MP_NO_MEMORY_READ) - 1);
 		return;
+	}
+	p = kfc_out_reserve(&cl->out, MP_VALUE_HEAD_MAX);
+	if (!p) {
+		kfree(l);
+		return;
+	}
 	kfc_out_commit(&cl->out, put_head(p, lk, with_cas));
-	if (lk->rec.vlen < KFC_LEND_BYTES || kfc_log_lent_out(&cl->cache->log) ||
-	    !lend_value(cl, lk))
+	if (l)
+		lend_value(cl, lk, l);
+	else
 		copy_value(cl, lk);
 }
 

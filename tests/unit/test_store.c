@@ -599,6 +599,29 @@ static void test_lent_pages(void **state)
 	env_stop(&e);
 }
 
+/* So many pages are with sockets that values are copied, or refused. */
+static void test_lent_out(void **state)
+{
+	struct env_client ec;
+	const char *a;
+	struct env e;
+
+	env_start(&e, 128 << 10, 4, 0, 256 << 10);
+	env_client_init(&e, &ec);
+	env_set(&e, &ec, "set", "a", 0, 0, make_value(1, 1, 5000), 5000, "");
+	env_set(&e, &ec, "set", "b", 0, 0, make_value(1, 1, 9000), 9000, "");
+	e.c.log.nr_orphans = e.c.log.max_orphans;
+	a = env_ask(&e, &ec, "get a b\r\n");
+	assert_memory_equal(a, "VALUE a 0 5000\r\n", 16);
+	assert_memory_equal(a + 16, make_value(1, 1, 5000), 5000);
+	must(a + 5016, "\r\n" MP_NO_MEMORY_READ "END\r\n");
+	e.c.log.nr_orphans = 0;
+	a = env_ask(&e, &ec, "get b\r\n");
+	assert_memory_equal(a, "VALUE b 0 9000\r\n", 16);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 static void test_alloc_failures(void **state)
 {
 	struct env_client ec;
@@ -695,6 +718,7 @@ int main(void)
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_device_fails),
 		cmocka_unit_test(test_lent_pages),
+		cmocka_unit_test(test_lent_out),
 		cmocka_unit_test(test_alloc_failures),
 		cmocka_unit_test(test_random_memory),
 		cmocka_unit_test(test_random_device),
