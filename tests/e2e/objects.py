@@ -497,6 +497,8 @@ class Player:
             verb = rnd.choice((b"append", b"prepend"))
             at = rnd.randrange(POOL)
             more = self.o.pool[at:at + rnd.randrange(0, 200)]
+            if verb == b"prepend":      # "7\0..." would be a number to incr
+                more = b"p" + more
             self.pend.append(("concat", key, (verb, more)))
             return b"%s %s 7 0 %d\r\n%s\r\n" % (verb, key, len(more), more)
         flags, value = self.fresh_value(key, num)
