@@ -86,6 +86,7 @@ super:
  */
 void kfc_cache_exit(struct kfc_cache *c)
 {
+	WARN_ON_ONCE(atomic_read(&c->reads) || atomic_read(&c->read_pages));
 	kfc_log_stop(c);
 	/* What was flushed stays so, whatever a later load may pick up. */
 	if (!c->log.failed)
