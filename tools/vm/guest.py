@@ -25,6 +25,7 @@ CACHE = os.environ.get("KFC_CACHE") or os.path.join(
 # What the guest needs to see the host's files; the rest comes by modprobe.
 BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net"]
 
+AGAIN_SECONDS = 20      # without a sign that a command has begun, it is sent again
 BOOT_SECONDS = 120
 ARGS = "console=ttyS0 loglevel=5 panic=-1 mitigations=off log_buf_len=4M"
 
@@ -311,15 +312,20 @@ class Guest:
         seconds = min(seconds or left, left)
         if cwd:
             command = f"cd {shlex.quote(cwd)} || exit\n{command}"
-        line = f"{ident} {seconds} {base64.b64encode(command.encode()).decode()}\n"
+        coded = base64.b64encode(command.encode()).decode()
+        line = f"\n{ident} {seconds} {len(coded)} {coded}\n".encode()
         begin = f"\n@@begin {ident}\n".encode()
         end = re.compile(rb"\n@@end " + ident.encode() + rb" (\d+)\n")
         keep = len(begin) + 16
         until = time.monotonic() + seconds + 30     # the guest's own limit comes first
         buf, begun = b"", False
         with self._connect("agent.sock") as s:
-            s.sendall(line.encode())
+            s.sendall(line)
+            again = time.monotonic() + AGAIN_SECONDS
             while True:
+                if not begun and time.monotonic() > again:
+                    s.sendall(line)     # a byte was lost, see init
+                    again += AGAIN_SECONDS
                 try:
                     data = s.recv(65536)
                     if not data:
