@@ -59,21 +59,6 @@ void kfc_client_close(struct kfc_client *cl)
 }
 
 /**
- * kfc_answer() - answer with a fixed line, unless it is not wanted
- * @cl: the client
- * @req: the request
- * @line: with its CRLF
- *
- * Context: the client's thread.
- */
-void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
-		const char *line)
-{
-	if (!req->noreply)
-		kfc_out_copy(&cl->out, line, strlen(line));
-}
-
-/**
  * kfc_busy() - a command can't go on for want of something
  * @cl: the client
  * @limit_ms: how long it may wait in all
@@ -94,6 +79,18 @@ enum kfc_cmd_ret kfc_busy(struct kfc_client *cl, u32 limit_ms)
 }
 
 /**
+ * kfc_cmd_no_memory() - say that there is none for a request's value
+ * @cl: the client
+ * @req: the request
+ *
+ * Context: the client's thread.
+ */
+void kfc_cmd_no_memory(struct kfc_client *cl, const struct mp_req *req)
+{
+	kfc_answer(cl, req, KFC_NO_MEMORY, 0);
+}
+
+/**
  * kfc_cmd_drop_key() - a value that was refused takes the older one with it
  * @cl: the client
  * @key: the key
@@ -108,6 +105,12 @@ void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen)
 	kfc_key_init(cl->cache, &lk, key, klen);
 	kfc_store_forget(cl->cache, &lk);
 }
+
+/* Whose answer the lines of stats are. */
+struct kfc_stat_arg {
+	struct kfc_client *cl;
+	const struct mp_req *req;
+};
 
 static void flush_all(struct kfc_client *cl, const struct mp_req *req)
 {
@@ -125,18 +128,34 @@ static void flush_all(struct kfc_client *cl, const struct mp_req *req)
 		WRITE_ONCE(c->flush_at, 0);
 		kfc_store_flush(c);
 	}
-	kfc_answer(cl, req, MP_OK);
+	kfc_answer(cl, req, KFC_OK, 0);
 }
 
+/* One line of stats, of the binary protocol a packet. */
 static bool stat_line(struct kfc_emit *e, const char *name, const char *value)
 {
-	struct kfc_client *cl = e->arg;
+	struct kfc_stat_arg *arg = e->arg;
+	struct kfc_out *out = &arg->cl->out;
+	u32 nlen = strlen(name), vlen = strlen(value);
+	char head[MP_BIN_HEAD];
 
-	return kfc_out_copy(&cl->out, "STAT ", 5) &&
-	       kfc_out_copy(&cl->out, name, strlen(name)) &&
-	       kfc_out_copy(&cl->out, " ", 1) &&
-	       kfc_out_copy(&cl->out, value, strlen(value)) &&
-	       kfc_out_copy(&cl->out, "\r\n", 2);
+	if (arg->req->binary) {
+		struct mp_bin_head h = {
+			.opcode = arg->req->opcode,
+			.klen = nlen,
+			.vlen = vlen,
+			.opaque = arg->req->opaque,
+		};
+
+		return kfc_out_copy(out, head, mp_put_bin_head(head, &h)) &&
+		       kfc_out_copy(out, name, nlen) &&
+		       kfc_out_copy(out, value, vlen);
+	}
+	return kfc_out_copy(out, "STAT ", 5) &&
+	       kfc_out_copy(out, name, nlen) &&
+	       kfc_out_copy(out, " ", 1) &&
+	       kfc_out_copy(out, value, vlen) &&
+	       kfc_out_copy(out, "\r\n", 2);
 }
 
 static bool arg_is(const struct mp_req *req, const char *word)
@@ -147,7 +166,8 @@ static bool arg_is(const struct mp_req *req, const char *word)
 
 static void stats(struct kfc_client *cl, const struct mp_req *req)
 {
-	struct kfc_emit e = { .line = stat_line, .arg = cl };
+	struct kfc_stat_arg arg = { cl, req };
+	struct kfc_emit e = { .line = stat_line, .arg = &arg };
 
 	if (!req->arg_len) {
 		kfc_stats_print(cl->cache, &e);
@@ -155,14 +175,16 @@ static void stats(struct kfc_client *cl, const struct mp_req *req)
 		kfc_stats_settings(cl->cache, &e);
 	} else if (arg_is(req, "reset")) {
 		kfc_stats_reset(cl->cache);
-		kfc_answer(cl, req, MP_RESET);
+		kfc_answer_text(cl, req, req->binary ? "" : MP_RESET);
 		return;
 	} else if (!arg_is(req, "items") && !arg_is(req, "slabs")) {
-		/* There are no slab classes: those two have nothing to say. */
-		kfc_answer(cl, req, MP_ERROR);
+		if (req->binary)
+			kfc_answer(cl, req, KFC_NOT_FOUND, 0);
+		else
+			kfc_say(cl, req, MP_ERROR);
 		return;
 	}
-	kfc_answer(cl, req, MP_END);
+	kfc_answer_text(cl, req, req->binary ? "" : MP_END);
 }
 
 static enum kfc_cmd_ret administer(struct kfc_client *cl,
@@ -173,21 +195,28 @@ static enum kfc_cmd_ret administer(struct kfc_client *cl,
 		flush_all(cl, req);
 		break;
 	case MP_VERSION:
-		kfc_answer(cl, req, "VERSION " KFC_MC_VERSION "\r\n");
+		kfc_answer_text(cl, req, req->binary ? KFC_MC_VERSION :
+				"VERSION " KFC_MC_VERSION "\r\n");
 		break;
 	case MP_VERBOSITY:
-		kfc_answer(cl, req, MP_OK);
+	case MP_NOOP:
+		kfc_answer(cl, req, KFC_OK, 0);
+		break;
+	case MP_META_NOOP:
+		kfc_say(cl, req, "MN\r\n");
 		break;
 	case MP_STATS:
 		stats(cl, req);
 		break;
 	case MP_SHUTDOWN:
-		kfc_answer(cl, req, "ERROR: shutdown not enabled\r\n");
+		kfc_say(cl, req, "ERROR: shutdown not enabled\r\n");
 		break;
 	case MP_QUIT:
+		if (req->binary)
+			kfc_answer(cl, req, KFC_OK, 0);
 		return KFC_CMD_CLOSE;
 	default:
-		kfc_answer(cl, req, MP_ERROR);
+		kfc_say(cl, req, MP_ERROR);
 		break;
 	}
 	return KFC_CMD_DONE;
@@ -211,7 +240,15 @@ enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
 	switch (req->op) {
 	case MP_GET:
 	case MP_GETS:
+	case MP_META_DEBUG:
 		ret = kfc_run_get(cl, req);
+		break;
+	case MP_META_GET:
+		/* These two may write. */
+		if (mp_meta_has(req, 'T') || req->vivify)
+			ret = kfc_run_modify(cl, req, NULL);
+		else
+			ret = kfc_run_get(cl, req);
 		break;
 	case MP_GAT:
 	case MP_GATS:
@@ -225,6 +262,9 @@ enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
 	case MP_INCR:
 	case MP_DECR:
 	case MP_TOUCH:
+	case MP_META_SET:
+	case MP_META_DELETE:
+	case MP_META_ARITH:
 		ret = kfc_run_modify(cl, req, val);
 		break;
 	default:

@@ -168,6 +168,8 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	INIT_LIST_HEAD(&c->fly);
 	INIT_LIST_HEAD(&c->upwait);
 	mp_parser_init(&c->parser, net->cache->cfg.item_max);
+	c->parser.meta = true;
+	c->parser.binary = true;
 	kfc_client_init(&c->client, net->cache);
 	c->client.post = kfc_worker_post;
 	c->client.out.pool = &c->worker->pool;
@@ -299,11 +301,9 @@ static enum kfc_step kfc_conn_refuse(struct kfc_conn *c,
 {
 	kfc_count(c->client.cache, store_no_memory);
 	/* As memcached: better no value than the old one. */
-	if (req->op == MP_SET)
+	if (req->drop_old)
 		kfc_cmd_drop_key(&c->client, req->key, req->klen);
-	if (!req->noreply)
-		kfc_out_copy(&c->client.out, MP_NO_MEMORY,
-			     sizeof(MP_NO_MEMORY) - 1);
+	kfc_cmd_no_memory(&c->client, req);
 	c->nomem = 0;
 	c->swallow = swallow;
 	c->state = KFC_CONN_SWALLOW;
@@ -335,7 +335,7 @@ static enum kfc_step kfc_conn_upload(struct kfc_conn *c,
 				     const struct mp_parser *before)
 {
 	u32 left = c->rlen - c->rpos - used;
-	u64 need = (u64)req->vlen + 2;
+	u64 need = (u64)req->vlen + mp_value_tail(req);
 	int ret;
 
 	ret = kfc_upload_begin(c, req);
@@ -367,10 +367,10 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 	u32 avail = c->rlen - c->rpos - used;
 	struct kfc_value val = { };
 	enum kfc_cmd_ret ret;
-	bool has_value = req->op >= MP_SET && req->op <= MP_CAS;
+	bool has_value = mp_has_value(req);
 
 	if (has_value) {
-		u64 need = (u64)req->vlen + 2;
+		u64 need = (u64)req->vlen + mp_value_tail(req);
 
 		if (avail < need && !c->drained && used + need <= KFC_RBUF) {
 			c->parser = *before;
@@ -382,7 +382,8 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 		val.len = req->vlen;
 		val.flat = c->rbuf + c->rpos + used;
 		used += need;
-		if (val.flat[val.len] != '\r' || val.flat[val.len + 1] != '\n') {
+		if (mp_value_tail(req) &&
+		    memcmp(val.flat + val.len, "\r\n", 2)) {
 			c->rpos += used;
 			kfc_conn_bad_chunk(c, req);
 			return KFC_STEP_ON;
@@ -405,12 +406,25 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 	return kfc_conn_drain(c);
 }
 
+static void kfc_conn_bin_error(struct kfc_conn *c, const struct mp_req *req,
+			       u16 status)
+{
+	char *p = kfc_out_reserve(&c->client.out, MP_BIN_ERROR_MAX);
+
+	if (p)
+		kfc_out_commit(&c->client.out,
+			       mp_put_bin_error(p, req->opcode, req->opaque,
+						status));
+}
+
 static enum kfc_step kfc_conn_error(struct kfc_conn *c,
 				    const struct mp_req *req,
 				    const struct mp_err *err)
 {
 	if (err->drop_key)
 		kfc_cmd_drop_key(&c->client, req->key, req->klen);
+	if (err->status)
+		kfc_conn_bin_error(c, req, err->status);
 	if (err->line)
 		kfc_out_copy(&c->client.out, err->line, strlen(err->line));
 	if (err->close)
@@ -459,7 +473,7 @@ static enum kfc_step kfc_conn_store(struct kfc_conn *c)
 		.pages = up->pages,
 	};
 
-	if (!kfc_upload_crlf(up)) {
+	if (mp_value_tail(&up->req) && !kfc_upload_crlf(up)) {
 		kfc_conn_bad_chunk(c, &up->req);
 		goto done;
 	}

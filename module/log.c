@@ -16,7 +16,8 @@
  */
 u32 kfc_log_max_value(const struct kfc_log *l, u32 klen)
 {
-	u32 room = (l->slab_pages - 1) * KFC_PAGE_DATA - kfc_rec_bytes(klen, 0);
+	u32 room = (l->slab_pages - 1) * KFC_PAGE_DATA -
+		   kfc_rec_head(klen, KFC_REC_CAS);
 
 	return min_t(u32, room, KFC_VLEN_MAX);
 }
@@ -57,6 +58,15 @@ static void set_first(struct kfc_buf *b, u32 slab_off)
 	WRITE_ONCE(h->first, cpu_to_le16(slab_off % KFC_PAGE));
 }
 
+static void set_meta(struct kfc_rec_hdr *h, const struct kfc_rsv *r,
+		     enum kfc_rec_state state)
+{
+	u32 meta = (r->tag & KFC_REC_TAG) << 8 | r->attr.marks | state;
+
+	/* Pairs with the acquire in kfc_page_search(). */
+	smp_store_release(&h->meta, cpu_to_le32(meta));
+}
+
 static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 		       struct kfc_rsv *r)
 {
@@ -65,7 +75,7 @@ static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 	struct kfc_rec_hdr *h;
 	u32 end;
 
-	end = kfc_rec_place(s->end, r->klen, r->vlen, &r->slab_off);
+	end = kfc_rec_place(s->end, r->head, r->vlen, &r->slab_off);
 	if (end > (l->slab_pages - sum_pages) * KFC_PAGE)
 		return false;
 	r->slab = s;
@@ -79,9 +89,9 @@ static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 	 * behind this record can be published, so the lengths are set here.
 	 */
 	h = page_address(r->pages[0]) + r->off;
-	WRITE_ONCE(h->meta, cpu_to_le32((r->tag & KFC_REC_TAG) << 8 |
-					KFC_REC_RESERVED));
-	WRITE_ONCE(h->lens, cpu_to_le32(r->vlen << 8 | r->klen));
+	set_meta(h, r, KFC_REC_RESERVED);
+	/* Pairs with the acquire in kfc_page_search(). */
+	smp_store_release(&h->lens, cpu_to_le32(r->vlen << 8 | r->klen));
 	if (r->off == KFC_PAGE_HDR)
 		set_first(b, r->slab_off);
 	if (end / KFC_PAGE != r->slab_off / KFC_PAGE && end % KFC_PAGE)
@@ -95,15 +105,16 @@ static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
  * @key: its key, copied into the place
  * @vlen: length of the value, at most kfc_log_max_value()
  * @tag: of the key in the index
+ * @attr: what else the record is to have, copied
  * @r: filled in
  *
  * Context: any that may take a spinlock; does not sleep. The caller fills the
- * value (kfc_rec_copy_in() from KFC_REC_HDR + klen on) without waiting for
+ * value (kfc_rec_copy_in() from r->head on) without waiting for
  * anybody and ends with kfc_log_commit() or kfc_log_abort().
  * Return: 0, or -EAGAIN when no slab is ready; c->space is called once one is
  */
 int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
-		    u32 tag, struct kfc_rsv *r)
+		    u32 tag, const struct kfc_attr *attr, struct kfc_rsv *r)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_head *h = &l->heads[raw_smp_processor_id() % l->nr_heads];
@@ -111,6 +122,8 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 	int err = 0;
 
 	r->klen = key->len;
+	r->head = kfc_rec_head(key->len, attr->marks);
+	r->attr = *attr;
 	r->vlen = vlen;
 	r->tag = tag;
 	spin_lock(&h->lock);
@@ -130,10 +143,16 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 	spin_unlock(&h->lock);
 	if (full)
 		kfc_slab_put_hold(c, full);
-	if (!err)
-		kfc_rec_copy_in(r->pages, r->off, KFC_REC_HDR, key->p,
-				key->len);
-	return err;
+	if (err)
+		return err;
+	kfc_rec_copy_in(r->pages, r->off, KFC_REC_HDR, key->p, key->len);
+	if (attr->marks & KFC_REC_CAS) {
+		__le64 cas = cpu_to_le64(attr->cas);
+
+		kfc_rec_copy_in(r->pages, r->off, KFC_REC_HDR + key->len, &cas,
+				sizeof(cas));
+	}
+	return 0;
 }
 
 /**
@@ -160,9 +179,7 @@ static void seal_record(struct kfc_log *l, struct kfc_rsv *r, u64 hash,
 	e->order = cpu_to_le64(order);
 	e->off = cpu_to_le32(r->slab_off);
 	e->exptime = cpu_to_le32(exptime);
-	/* Pairs with the acquire in kfc_page_search(). */
-	smp_store_release(&h->meta, cpu_to_le32((r->tag & KFC_REC_TAG) << 8 |
-						state));
+	set_meta(h, r, state);
 }
 
 /**
@@ -171,14 +188,12 @@ static void seal_record(struct kfc_log *l, struct kfc_rsv *r, u64 hash,
  * @r: the reservation
  * @hash: of the key
  * @order: drawn under the same hold of the lock
- * @flags: the client's
- * @exptime: UNIX seconds, 0 for never
  *
  * Context: the lock of the key's group is held; the caller publishes the slot
  * under it and calls kfc_slab_put_hold() after it let go.
  */
 void kfc_log_commit(struct kfc_cache *c, struct kfc_rsv *r, u64 hash,
-		    u64 order, u32 flags, u32 exptime)
+		    u64 order)
 {
 	struct kfc_rec_hdr *h = page_address(r->pages[0]) + r->off;
 	s64 max = atomic64_read(&r->slab->max_order);
@@ -186,9 +201,10 @@ void kfc_log_commit(struct kfc_cache *c, struct kfc_rsv *r, u64 hash,
 	while ((u64)max < order &&
 	       !atomic64_try_cmpxchg(&r->slab->max_order, &max, order))
 		;
-	h->flags = cpu_to_le32(flags);
-	h->exptime = cpu_to_le32(exptime);
-	seal_record(&c->log, r, hash, order, exptime, KFC_REC_LIVE);
+	h->flags = cpu_to_le32(r->attr.flags);
+	h->exptime = cpu_to_le32(r->attr.exptime);
+	h->time = cpu_to_le32(kfc_now(c));
+	seal_record(&c->log, r, hash, order, r->attr.exptime, KFC_REC_LIVE);
 }
 
 /**

@@ -187,8 +187,10 @@ struct kfc_log {
  * @slab_off: offset of the record in the slab
  * @nr: its number in the summary
  * @klen: length of the key
+ * @head: bytes before the value
  * @vlen: length of the value
  * @tag: of the index
+ * @attr: what else the record will have
  */
 struct kfc_rsv {
 	struct kfc_slab *slab;
@@ -197,8 +199,10 @@ struct kfc_rsv {
 	u32 slab_off;
 	u32 nr;
 	u32 klen;
+	u32 head;
 	u32 vlen;
 	u32 tag;
+	struct kfc_attr attr;
 };
 
 /* Gauges of the store, for stats. */
@@ -221,9 +225,9 @@ struct kfc_log_info {
 /* log.c */
 u32 kfc_log_max_value(const struct kfc_log *l, u32 klen);
 int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
-		    u32 tag, struct kfc_rsv *r);
+		    u32 tag, const struct kfc_attr *attr, struct kfc_rsv *r);
 void kfc_log_commit(struct kfc_cache *c, struct kfc_rsv *r, u64 hash,
-		    u64 order, u32 flags, u32 exptime);
+		    u64 order);
 void kfc_log_abort(struct kfc_cache *c, struct kfc_rsv *r);
 u64 kfc_log_page(const struct kfc_log *l, const struct kfc_rsv *r);
 struct kfc_sum_page *kfc_log_summary(struct kfc_log *l, struct kfc_buf *b,

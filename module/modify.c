@@ -7,212 +7,144 @@
  * An object on the device is read first; the command is then run again and
  * finds what was read in client->held.
  */
-#include <linux/mm.h>
 #include <linux/rcupdate.h>
 
 #include "op.h"
 
-/* What memcached 1.6 counts for an item beside key, value and flags. */
-#define MC_ITEM_HEAD	(48 + 8 + 1 + 2)
 /* How often a command starts over before it lets others run. */
 #define KFC_RETRIES	16
 
-#define KFC_MONTH	(60 * 60 * 24 * 30)
-
-/* The command is to start over: the object changed under it. */
-#define RETRY		((int)KFC_CMD_CLOSE + 1)
-
-/**
- * struct body - the value of a new record
- * @old: a stretch of the present record's value comes first, or
- * @val: what the client sent, or
- * @num: a number, padded with spaces to @len
- * @num_len: its digits
- * @old_first: of @old and @val, @old leads
- * @len: of it all
- */
-struct body {
-	const struct kfc_rec *old;
-	const struct kfc_value *val;
-	const char *num;
-	u32 num_len;
-	bool old_first;
-	u32 len;
-};
-
-static u32 expiry(struct kfc_cache *c, s64 exptime)
+static bool has_meta(const struct mp_req *req, char flag)
 {
-	u64 now = kfc_now(c);
-
-	if (!exptime)
-		return 0;
-	if (exptime < 0)
-		return 1;
-	if (exptime > KFC_MONTH)
-		return min_t(u64, exptime, U32_MAX);
-	return min_t(u64, now + exptime, U32_MAX);
+	return req->op >= MP_META_NOOP && req->op <= MP_META_DEBUG &&
+	       mp_meta_has(req, flag);
 }
 
-static bool size_ok(struct kfc_cache *c, u32 klen, u32 flags, u32 vlen)
+/* The unique that what is stored gets, if not the order number. */
+static void choose_cas(const struct mp_req *req, struct kfc_attr *attr)
 {
-	u64 size = (u64)MC_ITEM_HEAD + klen + vlen + (flags ? 4 : 0);
-
-	return size <= c->cfg.item_max &&
-	       vlen <= kfc_log_max_value(&c->log, klen);
+	if (!has_meta(req, 'E'))
+		return;
+	attr->marks |= KFC_REC_CAS;
+	attr->cas = req->meta.cas_new;
 }
 
-static u32 fill_old(struct kfc_rsv *r, u32 at, const struct kfc_rec *old)
+static u64 cas_of(const struct kfc_attr *attr, u64 order)
 {
-	u32 from = KFC_REC_HDR + old->klen, left = old->vlen;
-
-	while (left) {
-		struct kfc_piece pc = kfc_rec_piece(old->off, from, left);
-
-		kfc_rec_copy_in(r->pages, r->off, at,
-				page_address(old->pages[pc.page]) + pc.off,
-				pc.len);
-		at += pc.len;
-		from += pc.len;
-		left -= pc.len;
-	}
-	return at;
+	return attr->marks & KFC_REC_CAS ? attr->cas : order;
 }
 
-static u32 fill_value(struct kfc_rsv *r, u32 at, const struct kfc_value *val)
+static void refuse(struct kfc_client *cl, const struct mp_req *req,
+		   enum kfc_result res)
 {
-	u32 done = 0;
-
-	if (val->flat) {
-		kfc_rec_copy_in(r->pages, r->off, at, val->flat, val->len);
-		return at + val->len;
-	}
-	while (done < val->len) {
-		u32 n = min_t(u32, val->len - done, PAGE_SIZE);
-
-		kfc_rec_copy_in(r->pages, r->off, at + done,
-				page_address(val->pages[done / PAGE_SIZE]), n);
-		done += n;
-	}
-	return at + done;
-}
-
-static void fill(struct kfc_rsv *r, const struct body *b)
-{
-	u32 at = KFC_REC_HDR + r->klen, end = at + b->len;
-
-	if (b->old && b->old_first)
-		at = fill_old(r, at, b->old);
-	if (b->val)
-		at = fill_value(r, at, b->val);
-	if (b->old && !b->old_first)
-		at = fill_old(r, at, b->old);
-	if (b->num) {
-		kfc_rec_copy_in(r->pages, r->off, at, b->num, b->num_len);
-		for (at += b->num_len; at < end; at++)
-			kfc_rec_copy_in(r->pages, r->off, at, " ", 1);
-	}
-}
-
-/* Write a record and publish it: DONE, RETRY or BUSY. */
-static int put(struct kfc_client *cl, struct kfc_lookup *lk,
-	       const struct body *b, u32 flags, u32 exptime,
-	       bool only_if, u64 *order)
-{
-	struct kfc_rsv r;
-
-	if (kfc_log_reserve(cl->cache, &lk->key, b->len, lk->pos.tag, &r))
-		return KFC_CMD_BUSY;
-	fill(&r, b);
-	if (!kfc_store_put(cl->cache, lk, &r, flags, exptime, only_if, order))
-		return KFC_CMD_DONE;
-	kfc_log_abort(cl->cache, &r);
-	return RETRY;
-}
-
-static enum kfc_cmd_ret refuse(struct kfc_client *cl, const struct mp_req *req,
-			       const char *line)
-{
-	if (req->op == MP_SET)
+	if (req->drop_old)
 		kfc_cmd_drop_key(cl, req->key, req->klen);
-	kfc_answer(cl, req, line);
-	return KFC_CMD_DONE;
+	kfc_answer(cl, req, res, 0);
 }
 
-static enum kfc_cmd_ret too_large(struct kfc_client *cl,
-				  const struct mp_req *req)
-{
-	kfc_count(cl->cache, store_too_large);
-	return refuse(cl, req, MP_TOO_LARGE);
-}
-
+/* append and prepend to what is there */
 static int join(struct kfc_client *cl, const struct mp_req *req,
 		const struct kfc_value *val, struct kfc_lookup *lk)
 {
-	struct body b = {
+	struct kfc_body b = {
 		.old = &lk->rec,
 		.val = val,
-		.old_first = req->op == MP_APPEND,
+		.old_first = kfc_op_mode(req) == MP_APPEND,
+	};
+	struct kfc_attr attr = {
+		.flags = lk->rec.flags,
+		.exptime = lk->rec.exptime,
+		.marks = lk->rec.marks & KFC_REC_BASE64,
 	};
 	u64 order, len = (u64)lk->rec.vlen + val->len;
 	int ret;
 
 	/* memcached has no other word for it. */
 	if (len > KFC_VLEN_MAX ||
-	    !size_ok(cl->cache, req->klen, lk->rec.flags, len)) {
-		kfc_answer(cl, req, MP_NOT_STORED);
+	    !kfc_size_ok(cl->cache, req->klen, attr.flags, len)) {
+		kfc_answer(cl, req, KFC_NOT_STORED, 0);
 		return KFC_CMD_DONE;
 	}
 	b.len = len;
-	ret = put(cl, lk, &b, lk->rec.flags, lk->rec.exptime, true, &order);
+	choose_cas(req, &attr);
+	ret = kfc_put(cl, lk, &b, &attr, true, &order);
 	if (ret == KFC_CMD_DONE)
-		kfc_answer(cl, req, MP_STORED);
+		kfc_answer(cl, req, KFC_STORED, cas_of(&attr, order));
 	return ret;
+}
+
+/* The unique is older than that of a stale object: refreshed too late. */
+static bool stores_stale(const struct mp_req *req, const struct kfc_lookup *lk)
+{
+	return has_meta(req, 'I') && req->cas < lk->rec.cas;
+}
+
+/* What keeps a storage command from storing, or KFC_STORED. */
+static enum kfc_result may_store(struct kfc_cache *c, const struct mp_req *req,
+				 const struct kfc_lookup *lk, bool found)
+{
+	switch (kfc_op_mode(req)) {
+	case MP_ADD:
+		return found ? KFC_NOT_STORED : KFC_STORED;
+	case MP_REPLACE:
+		return found ? KFC_STORED : KFC_NOT_STORED;
+	case MP_APPEND:
+	case MP_PREPEND:
+		if (!found)
+			return req->vivify ? KFC_STORED : KFC_NOT_STORED;
+		if (req->has_cas && lk->rec.cas != req->cas)
+			return KFC_EXISTS;
+		return KFC_STORED;
+	case MP_CAS:
+		if (!found) {
+			kfc_count(c, cas_misses);
+			return KFC_NOT_FOUND;
+		}
+		if (lk->rec.cas != req->cas && !stores_stale(req, lk)) {
+			kfc_count(c, cas_badval);
+			return KFC_EXISTS;
+		}
+		return KFC_STORED;
+	default:
+		return KFC_STORED;
+	}
 }
 
 static int store(struct kfc_client *cl, const struct mp_req *req,
 		 const struct kfc_value *val,
 		 struct kfc_lookup *lk, bool found)
 {
-	struct kfc_cache *c = cl->cache;
-	struct body b = { .val = val, .len = val->len };
-	const char *no = NULL;
+	enum kfc_result res = may_store(cl->cache, req, lk, found);
+	struct kfc_body b = { .val = val, .len = val->len };
+	enum mp_op mode = kfc_op_mode(req);
+	struct kfc_attr attr = {
+		.flags = req->flags,
+		.exptime = kfc_expiry(cl->cache, req->exptime),
+	};
 	int ret;
 	u64 order;
 
-	switch (req->op) {
-	case MP_ADD:
-		no = found ? MP_NOT_STORED : NULL;
-		break;
-	case MP_REPLACE:
-	case MP_APPEND:
-	case MP_PREPEND:
-		no = found ? NULL : MP_NOT_STORED;
-		break;
-	case MP_CAS:
-		if (!found)
-			no = MP_NOT_FOUND;
-		else if (lk->order != req->cas)
-			no = MP_EXISTS;
-		break;
-	default:
-		break;
-	}
-	if (no) {
-		if (req->op == MP_CAS && found)
-			kfc_count(c, cas_badval);
-		else if (req->op == MP_CAS)
-			kfc_count(c, cas_misses);
-		kfc_answer(cl, req, no);
+	if (res != KFC_STORED) {
+		kfc_answer(cl, req, res, 0);
 		return KFC_CMD_DONE;
 	}
-	if (req->op == MP_APPEND || req->op == MP_PREPEND)
-		return join(cl, req, val, lk);
-	ret = put(cl, lk, &b, req->flags, expiry(c, req->exptime),
-		  req->op != MP_SET, &order);
+	if (mode == MP_APPEND || mode == MP_PREPEND) {
+		if (found)
+			return join(cl, req, val, lk);
+		attr.exptime = kfc_expiry(cl->cache, req->vivify_exptime);
+	}
+	if (has_meta(req, 'b'))
+		attr.marks |= KFC_REC_BASE64;
+	if (mode == MP_CAS && lk->rec.cas != req->cas) {
+		attr.exptime = lk->rec.exptime;
+		attr.marks |= KFC_REC_STALE | (lk->rec.marks & KFC_REC_WON);
+	}
+	choose_cas(req, &attr);
+	ret = kfc_put(cl, lk, &b, &attr, mode != MP_SET, &order);
 	if (ret == KFC_CMD_DONE) {
-		if (req->op == MP_CAS)
-			kfc_count(c, cas_hits);
-		kfc_answer(cl, req, MP_STORED);
+		if (mode == MP_CAS)
+			kfc_count(cl->cache, cas_hits);
+		kfc_answer(cl, req, KFC_STORED, cas_of(&attr, order));
 	}
 	return ret;
 }
@@ -229,65 +161,154 @@ static bool parse_value(const struct kfc_rec *rec, u64 *v)
 	return mp_get_u64((const u8 *)buf, len, v);
 }
 
-static int count_up(struct kfc_client *cl,
-		    const struct mp_req *req,
+static void counted(struct kfc_client *cl, const struct mp_req *req,
+		    bool found)
+{
+	struct kfc_cache *c = cl->cache;
+
+	if (kfc_op_mode(req) == MP_INCR && found)
+		kfc_count(c, incr_hits);
+	else if (kfc_op_mode(req) == MP_INCR)
+		kfc_count(c, incr_misses);
+	else if (found)
+		kfc_count(c, decr_hits);
+	else
+		kfc_count(c, decr_misses);
+}
+
+/* Put a number and answer with it. */
+static int put_number(struct kfc_client *cl, const struct mp_req *req,
+		      struct kfc_lookup *lk, u64 n, u32 width,
+		      const struct kfc_attr *attr, struct mp_meta_item *it)
+{
+	char num[MP_U64_MAX_LEN];
+	struct kfc_body b = { .num = num, .num_len = mp_put_u64(num, n) };
+	int ret;
+	u64 order;
+
+	b.len = max(b.num_len, width);
+	ret = kfc_put(cl, lk, &b, attr, true, &order);
+	if (ret != KFC_CMD_DONE)
+		return ret;
+	counted(cl, req, !it->created);
+	it->size = b.num_len;
+	it->cas = cas_of(attr, order);
+	kfc_answer_number(cl, req, n, it);
+	return ret;
+}
+
+static s64 ttl_of(struct kfc_cache *c, u32 exptime)
+{
+	if (!exptime)
+		return MP_TTL_NONE;
+	return max_t(s64, (s64)exptime - kfc_now(c), 0);
+}
+
+static int count_from(struct kfc_client *cl, const struct mp_req *req,
+		      struct kfc_lookup *lk)
+{
+	struct kfc_attr attr = {
+		.exptime = kfc_expiry(cl->cache, req->vivify_exptime),
+	};
+	struct mp_meta_item it = {
+		.ttl = MP_TTL_NONE,
+		.ttl_new = ttl_of(cl->cache, attr.exptime),
+		.created = true,
+	};
+
+	if (has_meta(req, 'b'))
+		attr.marks |= KFC_REC_BASE64;
+	choose_cas(req, &attr);
+	return put_number(cl, req, lk, req->initial, 0, &attr, &it);
+}
+
+static int count_up(struct kfc_client *cl, const struct mp_req *req,
 		    struct kfc_lookup *lk)
 {
-	char num[MP_U64_MAX_LEN + 2];
-	struct body b = { .num = num };
-	int ret;
-	u64 v, order;
+	struct kfc_attr attr = {
+		.flags = lk->rec.flags,
+		.exptime = lk->rec.exptime,
+		.marks = lk->rec.marks & ~KFC_REC_CAS,
+		.fetched = lk->slot & KFC_SLOT_FETCHED,
+	};
+	struct mp_meta_item it;
+	u64 v;
 
-	if (!parse_value(&lk->rec, &v)) {
-		kfc_answer(cl, req, MP_NON_NUMERIC);
+	if (req->has_cas && req->cas != lk->rec.cas) {
+		kfc_answer(cl, req, KFC_EXISTS, 0);
 		return KFC_CMD_DONE;
 	}
-	if (req->op == MP_INCR)
+	if (!parse_value(&lk->rec, &v)) {
+		kfc_answer(cl, req, KFC_NON_NUMERIC, 0);
+		return KFC_CMD_DONE;
+	}
+	kfc_meta_item(cl->cache, lk, &it);
+	if (has_meta(req, 'T')) {
+		attr.exptime = kfc_expiry(cl->cache, req->exptime);
+		it.ttl_new = ttl_of(cl->cache, attr.exptime);
+	}
+	choose_cas(req, &attr);
+	if (kfc_op_mode(req) == MP_INCR)
 		v += req->delta;
 	else
 		v = v > req->delta ? v - req->delta : 0;
-	b.num_len = mp_put_u64(num, v);
-	b.len = max(b.num_len, lk->rec.vlen);
-	ret = put(cl, lk, &b, lk->rec.flags, lk->rec.exptime, true, &order);
-	if (ret != KFC_CMD_DONE)
-		return ret;
-	if (req->op == MP_INCR)
-		kfc_count(cl->cache, incr_hits);
-	else
-		kfc_count(cl->cache, decr_hits);
-	if (!req->noreply) {
-		memcpy(num + b.num_len, "\r\n", 2);
-		kfc_out_copy(&cl->out, num, b.num_len + 2);
-	}
-	return KFC_CMD_DONE;
+	return put_number(cl, req, lk, v, lk->rec.vlen, &attr, &it);
 }
 
 static int touch(struct kfc_client *cl, const struct mp_req *req,
 		 struct kfc_lookup *lk)
 {
-	struct body b = { .old = &lk->rec, .len = lk->rec.vlen };
+	struct kfc_body b = { .old = &lk->rec, .len = lk->rec.vlen };
 	struct kfc_cache *c = cl->cache;
+	/* As in memcached the unique stays. */
+	struct kfc_attr attr = {
+		.flags = lk->rec.flags,
+		.exptime = kfc_expiry(c, req->exptime),
+		.marks = lk->rec.marks | KFC_REC_CAS,
+		.cas = lk->rec.cas,
+		.fetched = true,
+	};
 	int ret;
 	u64 order;
 
-	ret = put(cl, lk, &b, lk->rec.flags, expiry(c, req->exptime), true,
-		  &order);
+	ret = kfc_put(cl, lk, &b, &attr, true, &order);
 	if (ret != KFC_CMD_DONE)
 		return ret;
 	kfc_count(c, cmd_touch);
 	kfc_count(c, touch_hits);
-	if (req->op == MP_TOUCH) {
-		kfc_answer(cl, req, MP_TOUCHED);
+	if (req->op == MP_TOUCH && !req->binary) {
+		kfc_answer(cl, req, KFC_TOUCHED, 0);
 		return ret;
 	}
-	kfc_count(c, cmd_get);
-	kfc_count(c, get_hits);
-	if (lk->pinned)
-		kfc_count(c, dev_hits);
-	else
-		kfc_count(c, mem_hits);
-	lk->order = order;
-	kfc_answer_value(cl, lk, req->op == MP_GATS);
+	if (req->op != MP_TOUCH) {
+		kfc_count(c, cmd_get);
+		kfc_count(c, get_hits);
+		if (lk->pinned)
+			kfc_count(c, dev_hits);
+		else
+			kfc_count(c, mem_hits);
+	}
+	kfc_answer_hit(cl, req, lk, NULL);
+	return ret;
+}
+
+static int delete_key(struct kfc_client *cl, const struct mp_req *req,
+		      struct kfc_lookup *lk)
+{
+	int ret = KFC_CMD_DONE;
+
+	if (req->has_cas && req->cas != lk->rec.cas) {
+		kfc_answer(cl, req, KFC_EXISTS, 0);
+		return ret;
+	}
+	if (has_meta(req, 'I') || has_meta(req, 'x'))
+		ret = kfc_meta_invalidate(cl, req, lk);
+	else if (kfc_store_remove(cl->cache, lk))
+		ret = KFC_RETRY;
+	if (ret != KFC_CMD_DONE)
+		return ret;
+	kfc_count(cl->cache, delete_hits);
+	kfc_answer(cl, req, KFC_DELETED, 0);
 	return ret;
 }
 
@@ -297,13 +318,13 @@ static void missed(struct kfc_client *cl, const struct mp_req *req)
 
 	switch (req->op) {
 	case MP_DELETE:
+	case MP_META_DELETE:
 		kfc_count(c, delete_misses);
 		break;
 	case MP_INCR:
-		kfc_count(c, incr_misses);
-		break;
 	case MP_DECR:
-		kfc_count(c, decr_misses);
+	case MP_META_ARITH:
+		counted(cl, req, false);
 		break;
 	case MP_GAT:
 	case MP_GATS:
@@ -315,32 +336,33 @@ static void missed(struct kfc_client *cl, const struct mp_req *req)
 		kfc_count(c, touch_misses);
 		break;
 	}
-	if (req->op != MP_GAT && req->op != MP_GATS)
-		kfc_answer(cl, req, MP_NOT_FOUND);
+	if (req->op == MP_GAT || req->op == MP_GATS)
+		kfc_answer_miss(cl, req);
+	else
+		kfc_answer(cl, req, KFC_NOT_FOUND, 0);
 }
 
 static int change(struct kfc_client *cl, const struct mp_req *req,
 		  struct kfc_lookup *lk, bool found)
 {
+	bool counts = req->op == MP_INCR || req->op == MP_DECR ||
+		      req->op == MP_META_ARITH;
+
+	if (req->op == MP_META_GET)
+		return kfc_meta_get(cl, req, lk, found);
+	if (counts && !found && req->vivify)
+		return count_from(cl, req, lk);
 	if (!found) {
 		if (lk->order && !kfc_store_remove(cl->cache, lk))
 			kfc_count(cl->cache, reclaimed);
 		missed(cl, req);
 		return KFC_CMD_DONE;
 	}
-	switch (req->op) {
-	case MP_DELETE:
-		if (kfc_store_remove(cl->cache, lk))
-			return RETRY;
-		kfc_count(cl->cache, delete_hits);
-		kfc_answer(cl, req, MP_DELETED);
-		return KFC_CMD_DONE;
-	case MP_INCR:
-	case MP_DECR:
+	if (counts)
 		return count_up(cl, req, lk);
-	default:
-		return touch(cl, req, lk);
-	}
+	if (req->op == MP_DELETE || req->op == MP_META_DELETE)
+		return delete_key(cl, req, lk);
+	return touch(cl, req, lk);
 }
 
 /* One try. The object is in memory or was read; RCU or the read holds it. */
@@ -353,12 +375,12 @@ static int try_modify(struct kfc_client *cl,
 	int err;
 
 	/* A plain set takes the slot, whatever is there. */
-	if (req->op == MP_SET)
+	if (val && kfc_op_mode(req) == MP_SET)
 		return store(cl, req, val, lk, false);
 	rcu_read_lock();
 	if (kfc_store_find(cl->cache, lk) == KFC_ON_DEVICE &&
 	    !kfc_op_held(cl, lk)) {
-		err = kfc_op_start(cl, lk, true, false);
+		err = kfc_op_start(cl, lk, NULL);
 		rcu_read_unlock();
 		switch (err) {
 		case 0:
@@ -368,10 +390,10 @@ static int try_modify(struct kfc_client *cl,
 			kfc_count(cl->cache, read_timeouts);
 			kfc_count(cl->cache, ev_device);
 			kfc_store_forget(cl->cache, lk);
-			return RETRY;
+			return KFC_RETRY;
 		case -EAGAIN:
 		case -ENOENT:
-			return RETRY;
+			return KFC_RETRY;
 		default:
 			return KFC_CMD_BUSY;
 		}
@@ -385,7 +407,7 @@ static int try_modify(struct kfc_client *cl,
 }
 
 /**
- * kfc_run_modify() - storage commands, delete, incr, decr, touch, gat
+ * kfc_run_modify() - commands that store or change, or depend on what is there
  * @cl: the client
  * @req: the request
  * @val: the value of a storage command, NULL for the others
@@ -397,14 +419,17 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 				const struct kfc_value *val)
 {
 	struct kfc_cache *c = cl->cache;
-	int ret = RETRY;
+	int ret = KFC_RETRY;
 	struct kfc_lookup lk;
 	int tries;
 
-	if (val && !size_ok(c, req->klen, req->flags, val->len))
-		return too_large(cl, req);
+	if (val && !kfc_size_ok(c, req->klen, req->flags, val->len)) {
+		kfc_count(c, store_too_large);
+		refuse(cl, req, KFC_TOO_LARGE);
+		return KFC_CMD_DONE;
+	}
 	kfc_key_init(c, &lk, req->key, req->klen);
-	for (tries = 0; ret == RETRY && tries < KFC_RETRIES; tries++) {
+	for (tries = 0; ret == KFC_RETRY && tries < KFC_RETRIES; tries++) {
 		if (tries) {
 			kfc_count(c, rmw_retries);
 			kfc_op_unhold(cl);
@@ -415,14 +440,14 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 	switch (ret) {
 	case KFC_CMD_WAIT:
 		return ret;
-	case RETRY:
+	case KFC_RETRY:
 		return KFC_CMD_BUSY;
 	case KFC_CMD_BUSY:
 		ret = kfc_busy(cl, READ_ONCE(c->cfg.set_wait_ms));
 		if (ret == KFC_CMD_BUSY)
 			return ret;
 		kfc_count(c, store_no_memory);
-		refuse(cl, req, MP_NO_MEMORY);
+		refuse(cl, req, KFC_NO_MEMORY);
 		break;
 	default:
 		break;
@@ -430,8 +455,6 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 	kfc_op_unhold(cl);
 	if (val)
 		kfc_count(c, cmd_set);
-	if (ret == KFC_CMD_DONE && req->last &&
-	    (req->op == MP_GAT || req->op == MP_GATS))
-		kfc_out_copy(&cl->out, MP_END, sizeof(MP_END) - 1);
+	kfc_answer_end(cl, req);
 	return ret;
 }

@@ -7,6 +7,16 @@
 #include "kfc.h"
 #include "store.h"
 
+/* memcached's slab class: there is but one here. */
+#define KFC_CLASS	1
+
+/* The longest head of an answer with a value: that of a meta get. */
+#define KFC_HEAD_MAX	MP_META_HEAD_MAX
+static_assert(MP_VALUE_HEAD_MAX <= KFC_HEAD_MAX);
+static_assert(MP_META_DEBUG_MAX <= KFC_HEAD_MAX);
+static_assert(MP_BIN_HEAD + 4 + MP_KEY_MAX <= KFC_HEAD_MAX);
+static_assert(MP_BIN_ERROR_MAX <= KFC_HEAD_MAX);
+
 /**
  * struct kfc_op - a device read on behalf of a command
  * @ev: its completion
@@ -18,11 +28,11 @@
  * @refs: the read and, for a get, the answer
  * @abandoned: the deadline has passed and the command went on
  * @modify: for a command that waits, not for an answer
- * @with_cas: gets
  * @bv: pieces of the value
  * @inline_bv: @bv of small records
  * @key: copy of the key
- * @head: "VALUE key flags bytes\r\n"
+ * @head: the answer's bytes before the value
+ * @req: of a get: the request, its key and what else it points to left out
  *
  * All fields belong to the thread that owns the client, @rd.io to the device
  * between submission and io.done.
@@ -37,29 +47,107 @@ struct kfc_op {
 	int refs;
 	bool abandoned;
 	bool modify;
-	bool with_cas;
 	struct bio_vec *bv;
 	struct bio_vec inline_bv[4];
 	u8 key[MP_KEY_MAX];
-	char head[MP_VALUE_HEAD_MAX];
+	char head[KFC_HEAD_MAX];
+	struct mp_req req;
 };
 
-void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
-		const char *line);
+/* What became of a command, for kfc_answer(). */
+enum kfc_result {
+	KFC_STORED,
+	KFC_NOT_STORED,
+	KFC_EXISTS,
+	KFC_NOT_FOUND,
+	KFC_DELETED,
+	KFC_TOUCHED,
+	KFC_OK,
+	KFC_TOO_LARGE,
+	KFC_NO_MEMORY,
+	KFC_NO_MEMORY_READ,
+	KFC_NON_NUMERIC,
+};
+
+/* Beside enum kfc_cmd_ret: the object changed under it, start over. */
+#define KFC_RETRY	((int)KFC_CMD_CLOSE + 1)
+
+/**
+ * struct kfc_body - the value of a new record
+ * @old: the present record's value comes first (or last), or
+ * @val: what the client sent, or
+ * @num: a number, padded with spaces to @len
+ * @num_len: its digits
+ * @old_first: of @old and @val, @old leads
+ * @len: of it all
+ */
+struct kfc_body {
+	const struct kfc_rec *old;
+	const struct kfc_value *val;
+	const char *num;
+	u32 num_len;
+	bool old_first;
+	u32 len;
+};
+
+/* command.c */
 enum kfc_cmd_ret kfc_busy(struct kfc_client *cl, u32 limit_ms);
+
+/* answer.c */
+enum mp_op kfc_op_mode(const struct mp_req *req);
+bool kfc_wants_value(const struct mp_req *req);
+void kfc_say(struct kfc_client *cl, const struct mp_req *req,
+	     const char *line);
+void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
+		enum kfc_result res, u64 cas);
+void kfc_answer_text(struct kfc_client *cl, const struct mp_req *req,
+		     const char *body);
+void kfc_answer_number(struct kfc_client *cl, const struct mp_req *req, u64 n,
+		       const struct mp_meta_item *it);
+void kfc_answer_end(struct kfc_client *cl, const struct mp_req *req);
+void kfc_meta_item(struct kfc_cache *c, const struct kfc_lookup *lk,
+		   struct mp_meta_item *it);
+u32 kfc_put_hit(char *dst, const struct mp_req *req,
+		const struct kfc_lookup *lk, const struct mp_meta_item *it);
+u32 kfc_put_miss(char *dst, const struct mp_req *req);
+
+/* body.c */
+u32 kfc_expiry(struct kfc_cache *c, s64 exptime);
+u64 kfc_item_size(u32 klen, u32 flags, u64 vlen);
+bool kfc_size_ok(struct kfc_cache *c, u32 klen, u32 flags, u64 vlen);
+int kfc_put(struct kfc_client *cl, struct kfc_lookup *lk,
+	    const struct kfc_body *b, const struct kfc_attr *attr,
+	    bool only_if, u64 *order);
 
 /* get.c */
 enum kfc_cmd_ret kfc_run_get(struct kfc_client *cl, const struct mp_req *req);
-void kfc_answer_value(struct kfc_client *cl, const struct kfc_lookup *lk,
-		      bool with_cas);
+void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
+		    const struct kfc_lookup *lk,
+		    const struct mp_meta_item *it);
+void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req);
+
+/* op.c */
 int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
-		 bool modify, bool with_cas);
+		 const struct mp_req *get);
 bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk);
 void kfc_op_unhold(struct kfc_client *cl);
+void kfc_op_put(struct kfc_op *op);
+void kfc_get_done(struct kfc_op *op);
+void kfc_get_abandon(struct kfc_op *op);
 
 /* modify.c */
 enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 				const struct mp_req *req,
 				const struct kfc_value *val);
+
+/* meta.c */
+bool kfc_meta_wins(struct kfc_cache *c, const struct mp_req *req,
+		   const struct kfc_lookup *lk);
+bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
+		  struct kfc_lookup *lk);
+int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
+		 struct kfc_lookup *lk, bool found);
+int kfc_meta_invalidate(struct kfc_client *cl, const struct mp_req *req,
+			struct kfc_lookup *lk);
 
 #endif /* KFC_OP_H */

@@ -9,18 +9,6 @@
 #include "record.h"
 
 /**
- * kfc_rec_bytes() - what a record takes, were there no page headers
- * @klen: length of its key
- * @vlen: length of its value
- *
- * Return: bytes, header included, not rounded up
- */
-u32 kfc_rec_bytes(u32 klen, u32 vlen)
-{
-	return KFC_REC_HDR + klen + vlen;
-}
-
-/**
  * kfc_rec_piece() - the first stretch of a part of a record
  * @off: offset of the record in its first page
  * @from: where the part starts, in bytes of the record (0 is its header)
@@ -42,19 +30,19 @@ struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len)
 /**
  * kfc_rec_place() - where the next record of a slab goes
  * @off: where the last one ended (offset in the slab, a multiple of 8)
- * @klen: length of the key
+ * @head: bytes before the value, see kfc_rec_head()
  * @vlen: length of the value
  * @start: set to where the record starts
  *
  * Return: where it ends, rounded up to KFC_REC_ALIGN
  */
-u32 kfc_rec_place(u32 off, u32 klen, u32 vlen, u32 *start)
+u32 kfc_rec_place(u32 off, u32 head, u32 vlen, u32 *start)
 {
-	u32 len = kfc_rec_bytes(klen, vlen);
+	u32 len = head + vlen;
 	u32 in = off % KFC_PAGE, room = in ? KFC_PAGE - in : 0;
 	struct kfc_piece last;
 
-	if (len > room && (len <= KFC_REC_SMALL || room < KFC_REC_HDR + klen)) {
+	if (len > room && (len <= KFC_REC_SMALL || room < head)) {
 		off = round_up(off, KFC_PAGE);
 		in = 0;
 	}
@@ -71,14 +59,13 @@ u32 kfc_rec_place(u32 off, u32 klen, u32 vlen, u32 *start)
 /**
  * kfc_rec_pages() - how many pages a record lies in
  * @off: offset of the record in its first page
- * @klen: length of the key
- * @vlen: length of the value
+ * @bytes: its length, all included
  *
  * Return: pages
  */
-u32 kfc_rec_pages(u32 off, u32 klen, u32 vlen)
+u32 kfc_rec_pages(u32 off, u32 bytes)
 {
-	return kfc_rec_piece(off, kfc_rec_bytes(klen, vlen) - 1, 1).page + 1;
+	return kfc_rec_piece(off, bytes - 1, 1).page + 1;
 }
 
 /**
@@ -115,7 +102,7 @@ void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
  */
 void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len)
 {
-	from += KFC_REC_HDR + r->klen;
+	from += r->head;
 	while (len) {
 		struct kfc_piece pc = kfc_rec_piece(r->off, from, len);
 
@@ -124,6 +111,21 @@ void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len)
 		from += pc.len;
 		len -= pc.len;
 	}
+}
+
+/**
+ * kfc_rec_used() - note in a record when it was last used
+ * @r: the record, on a page that never gets a checksum
+ * @now: UNIX seconds
+ *
+ * Context: as long as @r is valid; any number at a time.
+ */
+void kfc_rec_used(const struct kfc_rec *r, u32 now)
+{
+	struct kfc_rec_hdr *h = page_address(r->pages[0]) + r->off;
+
+	if (r->time != now)
+		WRITE_ONCE(h->time, cpu_to_le32(now));
 }
 
 /**
@@ -172,6 +174,25 @@ static bool same_tag(const struct kfc_rec_hdr *h, u32 klen,
 	       p.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
 }
 
+static void take_record(const struct kfc_rec_hdr *h, u32 klen,
+			struct kfc_rec *rec)
+{
+	rec->marks = le32_to_cpu(h->meta) & 0xff & ~KFC_REC_STATE;
+	rec->head = kfc_rec_head(klen, rec->marks);
+	rec->vlen = le32_to_cpu(h->lens) >> 8;
+	rec->flags = le32_to_cpu(h->flags);
+	rec->exptime = le32_to_cpu(h->exptime);
+	rec->time = le32_to_cpu(READ_ONCE(h->time));
+	rec->order = le64_to_cpu(h->order);
+	rec->cas = rec->order;
+	if (rec->marks & KFC_REC_CAS) {
+		__le64 cas;
+
+		memcpy(&cas, (const u8 *)(h + 1) + klen, sizeof(cas));
+		rec->cas = le64_to_cpu(cas);
+	}
+}
+
 /**
  * kfc_page_search() - find the record that a slot means
  * @pages: the page that the slot names, and those behind it
@@ -203,17 +224,17 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 
 	while (off >= KFC_PAGE_HDR && off + KFC_REC_HDR <= KFC_PAGE) {
 		const struct kfc_rec_hdr *h = page + off;
-		u32 lens = le32_to_cpu(READ_ONCE(h->lens));
-		u32 klen = lens & 0xff, vlen = lens >> 8;
-		u64 order;
-		u32 meta;
-
-		if (!klen || off + KFC_REC_HDR + klen > KFC_PAGE)
-			break;
+		/* Pairs with the release in reserve_in(). */
+		u32 lens = le32_to_cpu(smp_load_acquire(&h->lens));
 		/* Pairs with the release in kfc_log_commit(). */
-		meta = le32_to_cpu(smp_load_acquire(&h->meta));
-		order = le64_to_cpu(h->order);
-		if ((meta & 0xff) == KFC_REC_LIVE && order > best &&
+		u32 meta = le32_to_cpu(smp_load_acquire(&h->meta));
+		u32 klen = lens & 0xff, vlen = lens >> 8;
+		u32 head = kfc_rec_head(klen, meta);
+		u64 order = le64_to_cpu(h->order);
+
+		if (!klen || off + head > KFC_PAGE)
+			break;
+		if ((meta & KFC_REC_STATE) == KFC_REC_LIVE && order > best &&
 		    meta >> 8 == (pos->tag & KFC_REC_TAG)) {
 			bool same = klen == key->len &&
 				    !memcmp(h + 1, key->p, klen);
@@ -223,14 +244,10 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 				res = same ? KFC_FOUND : KFC_OTHER_KEY;
 				rec->pages = pages;
 				rec->off = off;
-				rec->klen = klen;
-				rec->vlen = vlen;
-				rec->flags = le32_to_cpu(h->flags);
-				rec->exptime = le32_to_cpu(h->exptime);
-				rec->order = order;
+				take_record(h, klen, rec);
 			}
 		}
-		off = round_up(off + kfc_rec_bytes(klen, vlen), KFC_REC_ALIGN);
+		off = round_up(off + head + vlen, KFC_REC_ALIGN);
 	}
 	return res;
 }

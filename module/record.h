@@ -41,16 +41,27 @@ enum kfc_rec_state {
 	KFC_REC_DEAD,		/* its reservation was given up */
 };
 
+/* What else is true of a record, beside its state. */
+#define KFC_REC_STATE	0x0f
+#define KFC_REC_STALE	0x10	/* meta: a client said so */
+#define KFC_REC_WON	0x20	/* meta: a client was told to refresh it */
+#define KFC_REC_CAS	0x40	/* a client chose its unique, see KFC_REC_EXT */
+#define KFC_REC_BASE64	0x80	/* meta: its key came in base64 and leaves so */
+
 /**
  * struct kfc_rec_hdr - header of a record; key and value follow
  * @order: order number, the CAS value
  * @flags: the client's
  * @exptime: UNIX seconds from which on the record is expired, 0 for never
  * @lens: length of the value (high 24 bits) and of the key (low 8)
- * @meta: low 24 bits of the index tag (high 24) and enum kfc_rec_state (low 8)
+ * @meta: low 24 bits of the index tag (high 24), and enum kfc_rec_state with
+ *	the marks above (low 8)
+ * @time: UNIX seconds when it was written; without a device, when it was last
+ *	used
  *
- * Header and key never cross a page; records of up to KFC_REC_SMALL bytes do
- * not cross one at all. A value goes on behind the next page's header.
+ * Header, key and what belongs to the key (KFC_REC_EXT) never cross a page;
+ * records of up to KFC_REC_SMALL bytes do not cross one at all. A value goes on
+ * behind the next page's header.
  */
 struct kfc_rec_hdr {
 	__le64 order;
@@ -58,11 +69,14 @@ struct kfc_rec_hdr {
 	__le32 exptime;
 	__le32 lens;
 	__le32 meta;
-};
+	__le32 time;
+} __packed __aligned(4);
 
-static_assert(sizeof(struct kfc_rec_hdr) == 24);
+static_assert(sizeof(struct kfc_rec_hdr) == 28);
 
 #define KFC_REC_HDR	((u32)sizeof(struct kfc_rec_hdr))
+/* Bytes behind the key of a record with KFC_REC_CAS: its unique. */
+#define KFC_REC_EXT	((u32)sizeof(__le64))
 #define KFC_REC_ALIGN	8
 #define KFC_REC_SMALL	1024
 #define KFC_VLEN_MAX	0xffffff
@@ -120,14 +134,33 @@ struct kfc_key {
 };
 
 /**
+ * struct kfc_attr - what a record has beside key and value
+ * @flags: the client's
+ * @exptime: UNIX seconds, 0 for never
+ * @cas: the unique that the client chose, with KFC_REC_CAS in @marks
+ * @marks: KFC_REC_STALE and so on
+ * @fetched: the object counts as used already
+ */
+struct kfc_attr {
+	u32 flags;
+	u32 exptime;
+	u64 cas;
+	u8 marks;
+	bool fetched;
+};
+
+/**
  * struct kfc_rec - a record that was found
  * @pages: the page it starts in and those behind it
  * @off: offset of the record in its first page
- * @klen: length of the key
+ * @head: bytes before the value, the header's included
  * @vlen: length of the value
  * @flags: the client's
  * @exptime: UNIX seconds, 0 for never
+ * @time: see struct kfc_rec_hdr
+ * @marks: KFC_REC_STALE and so on
  * @order: order number
+ * @cas: the unique: the order number, if the client did not choose it
  *
  * Valid as long as the pages are: within the RCU section for a record in
  * memory, until the read is dropped for one from the device.
@@ -135,11 +168,14 @@ struct kfc_key {
 struct kfc_rec {
 	struct page **pages;
 	u32 off;
-	u32 klen;
+	u32 head;
 	u32 vlen;
 	u32 flags;
 	u32 exptime;
+	u32 time;
+	u8 marks;
 	u64 order;
+	u64 cas;
 };
 
 /* What a search of a page came to. */
@@ -161,13 +197,20 @@ struct kfc_piece {
 	u32 len;
 };
 
-u32 kfc_rec_bytes(u32 klen, u32 vlen);
-u32 kfc_rec_place(u32 off, u32 klen, u32 vlen, u32 *start);
-u32 kfc_rec_pages(u32 off, u32 klen, u32 vlen);
+u32 kfc_rec_place(u32 off, u32 head, u32 vlen, u32 *start);
+u32 kfc_rec_pages(u32 off, u32 bytes);
 struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len);
 void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
 		     u32 len);
 void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len);
+void kfc_rec_used(const struct kfc_rec *r, u32 now);
+
+/* Bytes of a record before its value. */
+static inline u32 kfc_rec_head(u32 klen, u8 marks)
+{
+	return KFC_REC_HDR + klen + (marks & KFC_REC_CAS ? KFC_REC_EXT : 0);
+}
+
 u32 kfc_page_sum(const void *page, u64 seed, u32 page_no);
 bool kfc_page_ok(const void *page, u64 seed, u32 page_no);
 enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,

@@ -99,16 +99,19 @@ enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk)
 }
 
 /**
- * kfc_store_fetched() - note that an object was used
+ * kfc_store_used() - note that an object was used
  * @c: the cache
- * @lk: of the lookup that found it
+ * @lk: of the lookup that found it, its record valid
  *
  * Any context. A lost race with a change of the slot costs the note.
  */
-void kfc_store_fetched(struct kfc_cache *c, const struct kfc_lookup *lk)
+void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk)
 {
 	u64 *slot;
 
+	/* With a device, what is in memory waits for its checksum. */
+	if (!c->dev)
+		kfc_rec_used(&lk->rec, kfc_now(c));
 	if (lk->slot & KFC_SLOT_FETCHED)
 		return;
 	slot = kfc_index_find(&c->index, &lk->pos);
@@ -124,8 +127,8 @@ void kfc_store_fetched(struct kfc_cache *c, const struct kfc_lookup *lk)
  */
 u32 kfc_read_max_pages(const struct kfc_cache *c)
 {
-	u32 n = kfc_rec_pages(KFC_PAGE - KFC_REC_HDR - 256, 250,
-			      c->cfg.item_max);
+	u32 head = kfc_rec_head(250, KFC_REC_CAS);
+	u32 n = kfc_rec_pages(KFC_PAGE - head, head + c->cfg.item_max);
 
 	return min(kfc_class_pages(kfc_class_of(n)), c->log.slab_pages);
 }
@@ -285,7 +288,7 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
 		kfc_count(c, bad_header);
 		return false;
 	}
-	n = kfc_rec_pages(rec->off, rec->klen, rec->vlen);
+	n = kfc_rec_pages(rec->off, rec->head + rec->vlen);
 	if (n > rd->nr_pages || !check_pages(c, rd, 1, n)) {
 		kfc_count(c, bad_body);
 		return false;
@@ -417,8 +420,6 @@ static void index_full(struct kfc_cache *c)
  * @c: the cache
  * @lk: the key, and what the command found
  * @r: the reservation; used up on success only
- * @flags: the client's
- * @exptime: UNIX seconds, 0 for never
  * @only_if: only if the key still is what @lk says
  * @order: set to the order number
  *
@@ -426,16 +427,17 @@ static void index_full(struct kfc_cache *c)
  * Return: 0, or -EAGAIN where @only_if did not hold
  */
 int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
-		  struct kfc_rsv *r, u32 flags, u32 exptime, bool only_if,
-		  u64 *order)
+		  struct kfc_rsv *r, bool only_if, u64 *order)
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
-	u32 pages = kfc_rec_pages(r->off, r->klen, r->vlen);
+	u32 pages = kfc_rec_pages(r->off, r->head + r->vlen);
 	bool full = false;
 	u64 *slot, value;
 
 	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
 			      kfc_log_page(&c->log, r));
+	if (r->attr.fetched)
+		value |= KFC_SLOT_FETCHED;
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
 	if (only_if && !unchanged(c, lk, slot)) {
@@ -446,7 +448,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (slot && takes_place(c, lk, *slot))
 		kfc_count(c, ev_tag);
 	*order = atomic64_inc_return(&c->order);
-	kfc_log_commit(c, r, lk->key.hash, *order, flags, exptime);
+	kfc_log_commit(c, r, lk->key.hash, *order);
 	if (!slot) {
 		slot = kfc_index_place(&c->index, &lk->pos);
 		full = *slot;

@@ -63,7 +63,7 @@ void kfc_key_init(struct kfc_cache *c, struct kfc_lookup *lk, const u8 *key,
 		  u32 len);
 enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk);
 bool kfc_store_dead(struct kfc_cache *c, u64 order, u32 exptime);
-void kfc_store_fetched(struct kfc_cache *c, const struct kfc_lookup *lk);
+void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk);
 
 int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 		     struct kfc_read *rd);
@@ -75,8 +75,7 @@ void kfc_read_free(struct kfc_cache *c, struct kfc_read *rd);
 u32 kfc_read_max_pages(const struct kfc_cache *c);
 
 int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
-		  struct kfc_rsv *r, u32 flags, u32 exptime, bool only_if,
-		  u64 *order);
+		  struct kfc_rsv *r, bool only_if, u64 *order);
 int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_flush(struct kfc_cache *c);

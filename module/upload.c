@@ -132,7 +132,7 @@ static void kfc_upload_uncharge(struct kfc_net *net, u64 cost)
 int kfc_upload_begin(struct kfc_conn *c, const struct mp_req *req)
 {
 	struct kfc_net *net = c->worker->net;
-	u32 need = req->vlen + 2;
+	u32 need = req->vlen + mp_value_tail(req);
 	u32 nr = DIV_ROUND_UP(need, PAGE_SIZE);
 	struct kfc_upload *up;
 	u64 cost = struct_size(up, pages, nr) + (u64)nr * PAGE_SIZE;
@@ -147,7 +147,7 @@ int kfc_upload_begin(struct kfc_conn *c, const struct mp_req *req)
 		return -ENOMEM;
 	}
 	up->conn = c;
-	up->req = *req;
+	memcpy(&up->req, req, offsetof(struct mp_req, key_buf));
 	memcpy(up->key, req->key, req->klen);
 	up->req.key = up->key;
 	up->cost = cost;

@@ -31,7 +31,8 @@ bool kfc_out_copy(struct kfc_out *o, const void *p, u32 len)
 {
 	struct text *t = calloc(1, sizeof(*t) + len);
 
-	memcpy(t->bytes, p, len);
+	if (len)
+		memcpy(t->bytes, p, len);
 	t->node.head = t->bytes;
 	t->node.head_len = len;
 	t->node.release = text_release;
@@ -273,6 +274,8 @@ void env_client_init(struct env *e, struct env_client *ec)
 	ec->cl.post = post;
 	kfc_client_init(&ec->cl, &e->c);
 	mp_parser_init(&ec->parser, e->c.cfg.item_max);
+	ec->parser.meta = true;
+	ec->parser.binary = true;
 	put_bytes(ec, "", 0);
 }
 
@@ -331,49 +334,86 @@ static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 	}
 }
 
+static void refuse(struct env_client *ec, const struct mp_req *req,
+		   const struct mp_err *err)
+{
+	char p[MP_BIN_ERROR_MAX];
+
+	if (err->status)
+		kfc_out_copy(&ec->cl.out, p,
+			     mp_put_bin_error(p, req->opcode, req->opaque,
+					      err->status));
+	if (err->line)
+		kfc_out_copy(&ec->cl.out, err->line, strlen(err->line));
+	if (err->drop_key)
+		kfc_cmd_drop_key(&ec->cl, req->key, req->klen);
+}
+
+/*
+ * One request, if it is there whole, as conn.c does it. Returns the bytes it
+ * took, 0 for none; *swallow of those that follow are not to be looked at.
+ */
+size_t env_step(struct env *e, struct env_client *ec, const char *bytes,
+		size_t len, u64 *swallow, bool *close)
+{
+	struct mp_parser before = ec->parser;
+	struct kfc_value val = { };
+	struct mp_req req;
+	struct mp_err err;
+	size_t used;
+
+	switch (mp_parse(&ec->parser, (const u8 *)bytes, len, &used, &req,
+			 &err)) {
+	case MP_MORE:
+		return used;
+	case MP_ERR:
+		refuse(ec, &req, &err);
+		*swallow = err.swallow;
+		*close = err.close;
+		return used;
+	case MP_REQ:
+		break;
+	}
+	if (mp_has_value(&req)) {
+		u32 tail = mp_value_tail(&req);
+
+		if (len < used + req.vlen + tail) {
+			ec->parser = before;
+			return 0;
+		}
+		val.len = req.vlen;
+		val.flat = (const u8 *)bytes + used;
+		used += req.vlen + tail;
+		if (tail && memcmp(val.flat + val.len, "\r\n", 2)) {
+			if (!req.noreply)
+				kfc_out_copy(&ec->cl.out, MP_BAD_CHUNK,
+					     strlen(MP_BAD_CHUNK));
+			return used;
+		}
+	}
+	*close = !run(e, ec, &req, mp_has_value(&req) ? &val : NULL);
+	return used;
+}
+
 /* Feed whole requests; what they answer goes to ec->answer. */
 bool env_feed(struct env *e, struct env_client *ec, const char *bytes,
 	      size_t len)
 {
-	size_t used;
-	struct mp_req req;
-	struct mp_err err;
+	bool close = false;
 
-	while (len) {
-		enum mp_status st = mp_parse(&ec->parser, (const u8 *)bytes,
-					     len, &used, &req, &err);
+	while (len && !close) {
+		u64 swallow = 0;
+		size_t used = env_step(e, ec, bytes, len, &swallow, &close);
 
+		if (!used)
+			break;
+		used += swallow;
+		assert(used <= len);
 		bytes += used;
 		len -= used;
-		if (st == MP_MORE)
-			break;
-		if (st == MP_ERR) {
-			if (err.line)
-				kfc_out_copy(&ec->cl.out, err.line,
-					     strlen(err.line));
-			if (err.drop_key)
-				kfc_cmd_drop_key(&ec->cl, req.key, req.klen);
-			assert(err.swallow <= len);
-			bytes += err.swallow;
-			len -= err.swallow;
-			continue;
-		}
-		if (req.op >= MP_SET && req.op <= MP_CAS) {
-			struct kfc_value val = {
-				.len = req.vlen, .flat = (const u8 *)bytes,
-			};
-
-			assert(len >= req.vlen + 2);
-			if (!run(e, ec, &req, &val))
-				return false;
-			bytes += req.vlen + 2;
-			len -= req.vlen + 2;
-		} else if (!run(e, ec, &req, NULL)) {
-			return false;
-		}
 	}
 	env_events(ec);
-	return true;
+	return !close;
 }
 
 static const char *finish(struct env *e, struct env_client *ec)

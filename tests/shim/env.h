@@ -69,6 +69,8 @@ void env_complete(struct env *e, u32 nth);
 void env_client_init(struct env *e, struct env_client *ec);
 void env_client_exit(struct env *e, struct env_client *ec);
 void env_events(struct env_client *ec);
+size_t env_step(struct env *e, struct env_client *ec, const char *bytes,
+		size_t len, u64 *swallow, bool *close);
 bool env_feed(struct env *e, struct env_client *ec, const char *bytes,
 	      size_t len);
 const char *env_ask(struct env *e, struct env_client *ec, const char *fmt, ...)

@@ -30,6 +30,8 @@ typedef long long s64;
 typedef u16 __le16;
 typedef u32 __le32;
 typedef u64 __le64;
+typedef u32 __be32;
+typedef u64 __be64;
 typedef unsigned int gfp_t;
 
 #define PAGE_SIZE 4096UL
@@ -48,6 +50,8 @@ typedef unsigned int gfp_t;
 #define static_assert _Static_assert
 #endif
 #undef static_assert
+#define __packed __attribute__((packed))
+#define __aligned(n) __attribute__((aligned(n)))
 #define static_assert(e, ...) _Static_assert(e, #e)
 
 #define container_of(p, t, m) ((t *)((char *)(p) - offsetof(t, m)))
@@ -76,6 +80,8 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define cpu_to_le16(x) ((__le16)(x))
 #define cpu_to_le32(x) ((__le32)(x))
 #define cpu_to_le64(x) ((__le64)(x))
+#define cpu_to_be32(x) __builtin_bswap32(x)
+#define cpu_to_be64(x) __builtin_bswap64(x)
 #define le16_to_cpu(x) ((u16)(x))
 #define le32_to_cpu(x) ((u32)(x))
 #define le64_to_cpu(x) ((u64)(x))
@@ -169,7 +175,7 @@ static inline struct kmem_cache *kmem_cache_create(const char *n, size_t s,
 	return k;
 }
 #define kmem_cache_destroy(k) free(k)
-#define kmem_cache_zalloc(k, g) shim_alloc((k)->size)
+#define kmem_cache_alloc(k, g) shim_alloc((k)->size)
 #define kmem_cache_free(k, p) free(p)
 
 /* lists */

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-store-c := index record log slab writer reclaim store cache get modify command
+store-c := index record log slab writer reclaim store cache op get modify meta answer \
+	body command
 
 test_store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * The device reads of all commands: begun, ended, given up on.
+ */
+#include <linux/jiffies.h>
+#include <linux/slab.h>
+
+#include "op.h"
+
+/**
+ * kfc_op_put() - drop a reference to an operation
+ * @op: the operation; the last one frees it
+ *
+ * Context: the client's thread.
+ */
+void kfc_op_put(struct kfc_op *op)
+{
+	if (--op->refs)
+		return;
+	kfc_read_free(op->ev.client->cache, &op->rd);
+	if (op->bv != op->inline_bv)
+		kfree(op->bv);
+	kmem_cache_free(op->ev.client->cache->op_cache, op);
+}
+
+static void op_release(struct kfc_out_node *n)
+{
+	kfc_op_put(container_of(n, struct kfc_op, node));
+}
+
+static void modify_done(struct kfc_op *op)
+{
+	struct kfc_client *cl = op->ev.client;
+	struct kfc_cache *c = cl->cache;
+
+	kfc_read_finish(c, &op->lk, &op->rd);
+	if (op->lk.order) {
+		kfc_count(c, ext_objects_read);
+		kfc_count_add(c, ext_bytes_read, op->lk.rec.vlen);
+	}
+	if (op->abandoned)
+		return;
+	cl->waiting = NULL;
+	if (cl->closed)
+		return;
+	op->refs++;
+	cl->held = op;
+}
+
+static void op_event(struct kfc_event *ev)
+{
+	struct kfc_op *op = container_of(ev, struct kfc_op, ev);
+
+	list_del_init(&op->list);
+	ev->client->inflight--;
+	if (op->abandoned) {
+		ev->client->overdue--;
+		atomic_dec(&ev->client->cache->overdue);
+	}
+	if (op->modify)
+		modify_done(op);
+	else
+		kfc_get_done(op);
+	kfc_op_put(op);
+}
+
+static void op_io_done(struct kfc_io *io)
+{
+	struct kfc_op *op = container_of(io, struct kfc_op, rd.io);
+
+	op->ev.client->post(op->ev.client, &op->ev);
+}
+
+/* Half of all reads that may be in flight were given up on. */
+static bool device_hangs(struct kfc_cache *c)
+{
+	return atomic_read(&c->overdue) * 2 > READ_ONCE(c->cfg.io_depth);
+}
+
+/**
+ * kfc_op_start() - read what a lookup found on the device
+ * @cl: the client
+ * @lk: the lookup; its key is copied
+ * @get: the get whose answer it is, copied; it gets its place in @cl->out now.
+ *	NULL for a command that waits for it
+ *
+ * Context: the client's thread; does not sleep.
+ * Return: 0, or what kfc_read_prepare() says, or -ETIMEDOUT where a read
+ * would only wait for a device that does not answer
+ */
+int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
+		 const struct mp_req *get)
+{
+	struct kfc_cache *c = cl->cache;
+	struct kfc_op *op;
+	int err;
+
+	if (device_hangs(c))
+		return -ETIMEDOUT;
+	if (cl->inflight - cl->overdue >= KFC_CLIENT_READS)
+		return -EBUSY;
+	op = kmem_cache_alloc(c->op_cache, GFP_NOWAIT | __GFP_NOWARN);
+	if (!op)
+		return -ENOMEM;
+	memset(op, 0, offsetof(struct kfc_op, key));
+	op->lk = *lk;
+	memcpy(op->key, lk->key.p, lk->key.len);
+	op->lk.key.p = op->key;
+	err = kfc_read_prepare(c, &op->lk, &op->rd);
+	if (err) {
+		kmem_cache_free(c->op_cache, op);
+		return err;
+	}
+	op->ev.client = cl;
+	op->ev.fn = op_event;
+	op->rd.io.done = op_io_done;
+	op->refs = 1;
+	op->modify = !get;
+	op->bv = op->inline_bv;
+	op->deadline = jiffies +
+		       msecs_to_jiffies(READ_ONCE(c->cfg.read_timeout_ms));
+	list_add_tail(&op->list, &cl->ops);
+	cl->inflight++;
+	INIT_LIST_HEAD(&op->node.list);
+	if (get) {
+		memcpy(&op->req, get, offsetof(struct mp_req, key_buf));
+		op->req.key = op->key;
+		op->refs++;
+		op->node.release = op_release;
+		kfc_out_add(&cl->out, &op->node);
+	} else {
+		cl->waiting = op;
+		kfc_count(c, rmw_reads);
+	}
+	kfc_read_start(c, &op->rd);
+	return 0;
+}
+
+/**
+ * kfc_op_held() - use what was read for a command that is run again
+ * @cl: the client
+ * @lk: kfc_store_find() said KFC_ON_DEVICE
+ *
+ * Context: the client's thread.
+ * Return: true where the read was of this very slot: order, dead, rec and
+ * pinned are filled in and hold until kfc_op_unhold()
+ */
+bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk)
+{
+	struct kfc_op *op = cl->held;
+
+	if (!op || !kfc_slot_same(op->lk.slot, lk->slot))
+		return false;
+	lk->order = op->lk.order;
+	lk->rec = op->lk.rec;
+	lk->pinned = true;
+	lk->dead = lk->order &&
+		   kfc_store_dead(cl->cache, lk->order, lk->rec.exptime);
+	return true;
+}
+
+/**
+ * kfc_op_unhold() - what was read is not needed any more
+ * @cl: the client
+ *
+ * Context: the client's thread.
+ */
+void kfc_op_unhold(struct kfc_client *cl)
+{
+	struct kfc_op *op = cl->held;
+
+	if (!op)
+		return;
+	cl->held = NULL;
+	kfc_read_unpin(cl->cache, &op->rd);
+	kfc_op_put(op);
+}
+
+static void abandon(struct kfc_client *cl, struct kfc_op *op)
+{
+	struct kfc_cache *c = cl->cache;
+
+	op->abandoned = true;
+	cl->overdue++;
+	atomic_inc(&c->overdue);
+	kfc_count(c, read_timeouts);
+	if (!op->modify) {
+		kfc_get_abandon(op);
+		return;
+	}
+	/* The command goes on as after a miss: so it has to be one. */
+	if (!kfc_store_remove(c, &op->lk))
+		kfc_count(c, ev_device);
+	cl->waiting = NULL;
+}
+
+/**
+ * kfc_cmd_tick() - give up on reads that take too long
+ * @cl: the client
+ *
+ * A get is answered as a miss, a modification goes on without the object. The
+ * pages stay with the read until it ends. Context: the client's thread.
+ */
+void kfc_cmd_tick(struct kfc_client *cl)
+{
+	struct kfc_op *op;
+
+	list_for_each_entry(op, &cl->ops, list) {
+		if (op->abandoned)
+			continue;
+		if (time_before(jiffies, op->deadline))
+			break;
+		abandon(cl, op);
+	}
+}
