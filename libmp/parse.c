@@ -178,9 +178,8 @@ static enum mp_status mp_command(const struct mp_parser *p,
 			return mp_fail(err, MP_BAD_FORMAT, req->noreply);
 		return MP_REQ;
 	case MP_CACHE_MEMLIMIT:
-		if (!mp_tok_u32(&t[1], &n))
+		if (!mp_tok_u64(&t[1], &req->delta))
 			return mp_fail(err, MP_ERROR, req->noreply);
-		req->delta = n;
 		return MP_REQ;
 	case MP_STATS:
 		mp_stats_arg(l, req);
@@ -265,6 +264,8 @@ static enum mp_status mp_line(struct mp_parser *p, const u8 *buf, size_t *pos,
 	*pos = (size_t)(lf - buf) + 1;
 	if (p->meta && l.n && mp_is_meta(&l.tok[0]))
 		return mp_meta(p, &l, req, err);
+	if (l.n && mp_admin(&l, err))
+		return MP_ERR;
 	cmd = l.n ? mp_find(&l.tok[0]) : NULL;
 	if (!cmd || l.n < cmd->min ||
 	    (cmd->max < MP_TOKS && l.n > cmd->max))

@@ -4,6 +4,7 @@
  */
 #include <linux/random.h>
 
+#include "bound.h"
 #include "kfc.h"
 #include "store.h"
 #include "super.h"
@@ -94,4 +95,28 @@ void kfc_cache_exit(struct kfc_cache *c)
 	kfc_log_exit(c);
 	kfc_index_exit(&c->index);
 	kfc_super_free(c);
+}
+
+/**
+ * kfc_cache_resize() - change the memory for objects
+ * @c: the cache, serving
+ * @bytes: as memory_mb says it
+ *
+ * The writer thread gets or gives buffers until it is so; without a device
+ * objects go with them. Nothing is logged: clients may ask for it.
+ *
+ * Context: any that may take a spinlock, any number at once.
+ * Return: 0; -EINVAL out of bounds; -ENOMEM: the machine has not so much
+ */
+int kfc_cache_resize(struct kfc_cache *c, u64 bytes)
+{
+	u64 spare = kfc_bound_spare(), was = READ_ONCE(c->cfg.memory_bytes);
+
+	/* What comes with each byte: lent pages and tables, see log_bound. */
+	if (bytes > was && (bytes - was) / 4 * 5 > spare)
+		return -ENOMEM;
+	if (kfc_log_resize(&c->log, bytes))
+		return -EINVAL;
+	WRITE_ONCE(c->cfg.memory_bytes, bytes);
+	return 0;
 }

@@ -6,7 +6,12 @@
 #include <linux/slab.h>
 
 #include "op.h"
+#include "prefix.h"
 #include "version.h"
+
+/* What cache_memlimit takes, MiB: memcached's own bounds. */
+#define KFC_MEMLIMIT_MIN	8
+#define KFC_MEMLIMIT_MAX	1000000000
 
 /**
  * kfc_cmd_init() - set the command layer up
@@ -18,7 +23,12 @@ int kfc_cmd_init(struct kfc_cache *c)
 {
 	c->op_cache = kmem_cache_create("kfc_op", sizeof(struct kfc_op), 0, 0,
 					NULL);
-	return c->op_cache ? 0 : -ENOMEM;
+	if (!c->op_cache)
+		return -ENOMEM;
+	if (!kfc_prefix_init(c))
+		return 0;
+	kmem_cache_destroy(c->op_cache);
+	return -ENOMEM;
 }
 
 /**
@@ -29,6 +39,7 @@ int kfc_cmd_init(struct kfc_cache *c)
  */
 void kfc_cmd_exit(struct kfc_cache *c)
 {
+	kfc_prefix_exit(c);
 	kmem_cache_destroy(c->op_cache);
 }
 
@@ -106,12 +117,6 @@ void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen)
 	kfc_store_forget(cl->cache, &lk);
 }
 
-/* Whose answer the lines of stats are. */
-struct kfc_stat_arg {
-	struct kfc_client *cl;
-	const struct mp_req *req;
-};
-
 static void flush_all(struct kfc_client *cl, const struct mp_req *req)
 {
 	struct kfc_cache *c = cl->cache;
@@ -131,60 +136,17 @@ static void flush_all(struct kfc_client *cl, const struct mp_req *req)
 	kfc_answer(cl, req, KFC_OK, 0);
 }
 
-/* One line of stats, of the binary protocol a packet. */
-static bool stat_line(struct kfc_emit *e, const char *name, const char *value)
+static void memlimit(struct kfc_client *cl, const struct mp_req *req)
 {
-	struct kfc_stat_arg *arg = e->arg;
-	struct kfc_out *out = &arg->cl->out;
-	u32 nlen = strlen(name), vlen = strlen(value);
-	char head[MP_BIN_HEAD];
+	const char *line = MP_OK;
 
-	if (arg->req->binary) {
-		struct mp_bin_head h = {
-			.opcode = arg->req->opcode,
-			.klen = nlen,
-			.vlen = vlen,
-			.opaque = arg->req->opaque,
-		};
-
-		return kfc_out_copy(out, head, mp_put_bin_head(head, &h)) &&
-		       kfc_out_copy(out, name, nlen) &&
-		       kfc_out_copy(out, value, vlen);
-	}
-	return kfc_out_copy(out, "STAT ", 5) &&
-	       kfc_out_copy(out, name, nlen) &&
-	       kfc_out_copy(out, " ", 1) &&
-	       kfc_out_copy(out, value, vlen) &&
-	       kfc_out_copy(out, "\r\n", 2);
-}
-
-static bool arg_is(const struct mp_req *req, const char *word)
-{
-	return req->arg_len == strlen(word) &&
-	       !memcmp(req->arg, word, req->arg_len);
-}
-
-static void stats(struct kfc_client *cl, const struct mp_req *req)
-{
-	struct kfc_stat_arg arg = { cl, req };
-	struct kfc_emit e = { .line = stat_line, .arg = &arg };
-
-	if (!req->arg_len) {
-		kfc_stats_print(cl->cache, &e);
-	} else if (arg_is(req, "settings")) {
-		kfc_stats_settings(cl->cache, &e);
-	} else if (arg_is(req, "reset")) {
-		kfc_stats_reset(cl->cache);
-		kfc_answer_text(cl, req, req->binary ? "" : MP_RESET);
-		return;
-	} else if (!arg_is(req, "items") && !arg_is(req, "slabs")) {
-		if (req->binary)
-			kfc_answer(cl, req, KFC_NOT_FOUND, 0);
-		else
-			kfc_say(cl, req, MP_ERROR);
-		return;
-	}
-	kfc_answer_text(cl, req, req->binary ? "" : MP_END);
+	if (req->delta > KFC_MEMLIMIT_MAX)
+		line = "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n";
+	else if (req->delta < KFC_MEMLIMIT_MIN)
+		line = "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n";
+	else if (kfc_cache_resize(cl->cache, req->delta << 20))
+		line = "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n";
+	kfc_say(cl, req, line);
 }
 
 static enum kfc_cmd_ret administer(struct kfc_client *cl,
@@ -206,7 +168,9 @@ static enum kfc_cmd_ret administer(struct kfc_client *cl,
 		kfc_say(cl, req, "MN\r\n");
 		break;
 	case MP_STATS:
-		stats(cl, req);
+		return kfc_run_stats(cl, req);
+	case MP_CACHE_MEMLIMIT:
+		memlimit(cl, req);
 		break;
 	case MP_SHUTDOWN:
 		kfc_say(cl, req, "ERROR: shutdown not enabled\r\n");

@@ -44,12 +44,15 @@ struct kfc_value {
  *	and run it again, unchanged, once client->waiting is NULL
  * @KFC_CMD_BUSY: no place in the log or no read to be had: run it again,
  *	unchanged, after a wake or some ms; it gives up by itself in the end
+ * @KFC_CMD_MORE: a part of its answer has its place in out: run it again,
+ *	unchanged, for the next
  * @KFC_CMD_CLOSE: quit: send what is queued and close
  */
 enum kfc_cmd_ret {
 	KFC_CMD_DONE,
 	KFC_CMD_WAIT,
 	KFC_CMD_BUSY,
+	KFC_CMD_MORE,
 	KFC_CMD_CLOSE,
 };
 
@@ -65,6 +68,7 @@ enum kfc_cmd_ret {
  * @held: what that operation read, for when the command is run again
  * @ops: operations in flight, oldest first, for kfc_cmd_tick()
  * @closed: kfc_client_close() was called
+ * @cursor: how far the present command's answer is, see KFC_CMD_MORE
  * @busy_since: jiffies of the first KFC_CMD_BUSY of the present command,
  *	0 where there was none
  *
@@ -82,6 +86,7 @@ struct kfc_client {
 	struct kfc_op *held;
 	struct list_head ops;
 	bool closed;
+	unsigned long cursor;
 	unsigned long busy_since;
 };
 

@@ -159,10 +159,15 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	if (!c)
 		return -ENOMEM;
 	memset(c, 0, sizeof(*c));
-	c->worker = kfc_conn_worker(net);
 	c->sock = sock;
 	c->data_ready = data_ready;
 	c->last = jiffies;
+	if (xa_alloc_cyclic(&net->by_id, &c->id, c, KFC_CONN_IDS,
+			    &net->next_id, GFP_KERNEL) < 0) {
+		kmem_cache_free(net->conn_cache, c);
+		return -ENOMEM;
+	}
+	c->worker = kfc_conn_worker(net);
 	INIT_LIST_HEAD(&c->all);
 	INIT_LIST_HEAD(&c->run);
 	INIT_LIST_HEAD(&c->fly);
@@ -395,6 +400,7 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 		c->rpos += used;
 		return KFC_STEP_ON;
 	case KFC_CMD_WAIT:
+	case KFC_CMD_MORE:
 		c->parser = *before;
 		return KFC_STEP_ON;
 	case KFC_CMD_BUSY:
@@ -481,6 +487,7 @@ static enum kfc_step kfc_conn_store(struct kfc_conn *c)
 		val.flat = page_address(up->pages[0]);
 	switch (kfc_cmd_run(&c->client, &up->req, &val)) {
 	case KFC_CMD_WAIT:
+	case KFC_CMD_MORE:
 		return KFC_STEP_ON;
 	case KFC_CMD_BUSY:
 		return KFC_STEP_STARVED;
@@ -692,6 +699,8 @@ void kfc_conn_close(struct kfc_conn *c)
 	struct kfc_worker *w = c->worker;
 	struct kfc_net *net = w->net;
 
+	/* From here on nobody else looks at its socket. */
+	xa_erase(&net->by_id, c->id);
 	kfc_conn_unhook(c);
 	kfc_upload_unwait(c);
 	kfc_upload_end(c);

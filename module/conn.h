@@ -65,6 +65,9 @@ enum kfc_conn_state {
 	KFC_CONN_CLOSED,	/* no socket; waits for its operations */
 };
 
+/* Numbers of connections; those below are the listeners'. */
+#define KFC_CONN_IDS	XA_LIMIT(2 * KFC_MAX_LISTEN, INT_MAX)
+
 /* Bits of kfc_conn.flags. */
 #define KFC_CONN_SCHEDULED	0	/* is on worker->sched */
 
@@ -73,6 +76,7 @@ enum kfc_conn_state {
  * @client: what the command layer sees
  * @worker: the owner, constant
  * @sock: the socket, NULL once closed
+ * @id: its number in net->by_id
  * @flags: atomic bits
  * @sched: in worker->sched while KFC_CONN_SCHEDULED is set
  * @all: in worker->conns or ->zombies; empty before its first turn
@@ -107,6 +111,7 @@ struct kfc_conn {
 	struct kfc_client client;
 	struct kfc_worker *worker;
 	struct socket *sock;
+	u32 id;
 	unsigned long flags;
 	struct llist_node sched;
 	struct list_head all;

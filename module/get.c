@@ -7,6 +7,7 @@
 #include <linux/slab.h>
 
 #include "op.h"
+#include "prefix.h"
 
 /* Values from this size on leave by page reference, smaller ones are copied. */
 #define KFC_LEND_BYTES 2048
@@ -141,6 +142,18 @@ void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req)
 	kfc_out_copy(&cl->out, head, kfc_put_miss(head, req));
 }
 
+/* me is not counted, as in memcached. */
+static void count_get(struct kfc_cache *c, const struct mp_req *req, bool hit)
+{
+	if (req->op == MP_META_DEBUG)
+		return;
+	if (hit)
+		kfc_count(c, get_hits);
+	else
+		kfc_count(c, get_misses);
+	kfc_prefix_count(c, req, hit);
+}
+
 static void count_dead(struct kfc_cache *c, const struct kfc_lookup *lk)
 {
 	if (!kfc_store_remove(c, lk))
@@ -211,8 +224,7 @@ static void op_answer(struct kfc_op *op)
 
 static void op_miss(struct kfc_op *op)
 {
-	if (op->req.op != MP_META_DEBUG)
-		kfc_count(op->ev.client->cache, get_misses);
+	count_get(op->ev.client->cache, &op->req, false);
 	op->node.head = op->head;
 	op->node.head_len = kfc_put_miss(op->head, &op->req);
 	op_answer(op);
@@ -242,10 +254,9 @@ void kfc_get_done(struct kfc_op *op)
 		op_miss(op);
 		return;
 	}
-	if (op->req.op != MP_META_DEBUG) {
+	if (op->req.op != MP_META_DEBUG)
 		kfc_count(c, dev_hits);
-		kfc_count(c, get_hits);
-	}
+	count_get(c, &op->req, true);
 	op_answer(op);
 }
 
@@ -265,22 +276,19 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 			 struct kfc_lookup *lk)
 {
 	struct kfc_cache *c = cl->cache;
-	bool counts = req->op != MP_META_DEBUG;
 	struct mp_meta_item it;
 
 	if (lk->order && !lk->dead) {
 		note_hit(cl, req, lk, &it);
 		kfc_answer_hit(cl, req, lk, &it);
-		if (counts) {
-			kfc_count(c, get_hits);
+		count_get(c, req, true);
+		if (req->op != MP_META_DEBUG)
 			kfc_count(c, mem_hits);
-		}
 		return;
 	}
 	if (lk->order)
 		count_dead(c, lk);
-	if (counts)
-		kfc_count(c, get_misses);
+	count_get(c, req, false);
 	kfc_answer_miss(cl, req);
 }
 
@@ -315,8 +323,7 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 	}
 	if (err == -ETIMEDOUT)
 		kfc_count(c, read_timeouts);
-	if (req->op != MP_META_DEBUG)
-		kfc_count(c, get_misses);
+	count_get(c, req, false);
 	kfc_answer_miss(cl, req);
 	return KFC_CMD_DONE;
 }

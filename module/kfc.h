@@ -12,6 +12,7 @@
 #include "stats.h"
 
 struct kfc_net;
+struct kfc_prefixes;
 struct kmem_cache;
 struct kfc_super_state;
 
@@ -41,6 +42,7 @@ struct kfc_super_state;
  * @max_read_pages: how many those may be; constant after load
  * @index_full: it was said that the index is full; set once
  * @op_cache: of struct kfc_op; constant after load
+ * @prefixes: of stats detail; constant after load
  */
 struct kfc_cache {
 	struct kfc_config cfg;
@@ -64,6 +66,7 @@ struct kfc_cache {
 	atomic_t overdue;
 	u32 max_read_pages;
 	struct kmem_cache *op_cache;
+	struct kfc_prefixes *prefixes;
 	bool index_full;
 };
 
@@ -78,5 +81,6 @@ u64 kfc_now(const struct kfc_cache *c);
 int kfc_cache_init(struct kfc_cache *c);
 void kfc_cache_exit(struct kfc_cache *c);
 u64 kfc_cache_bound(const struct kfc_cache *c);
+int kfc_cache_resize(struct kfc_cache *c, u64 bytes);
 
 #endif /* KFC_H */

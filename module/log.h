@@ -88,6 +88,8 @@ struct kfc_head {
 } ____cacheline_aligned_in_smp;
 
 #define KFC_MAX_HEADS	64
+/* So many times the memory of the load may become of it at run time. */
+#define KFC_LOG_GROWTH	4
 /* Slabs that may be on their way to the device at once. */
 #define KFC_WRITES	2
 /* I/O errors in a row that make a device a failed one. */
@@ -116,7 +118,9 @@ struct kfc_write {
  * @salt: goes into the seed of all checksums, so that a page of an earlier
  *	format is never taken for one of this; constant
  * @next_seq: of the next slab to open; @lock
- * @nr_bufs: buffers in all
+ * @nr_bufs: buffers in all; writer thread alone
+ * @want_bufs: how many there are to be; READ_ONCE
+ * @max_bufs: how many there may be; constant
  * @lock: the lists and states of slabs and buffers
  * @free: FREE slabs, ring order
  * @ready: READY slabs
@@ -140,7 +144,7 @@ struct kfc_write {
  * @orphans: pages that a socket still held when their buffer was reused, with
  *	our reference; writer thread alone
  * @nr_orphans: how many; READ_ONCE elsewhere
- * @max_orphans: room in @orphans
+ * @max_orphans: how many there may be; writer thread alone
  * @wait: where the writer thread sleeps
  * @task: the writer thread
  */
@@ -152,6 +156,8 @@ struct kfc_log {
 	u64 salt;
 	u64 next_seq;
 	u32 nr_bufs;
+	u32 want_bufs;
+	u32 max_bufs;
 	spinlock_t lock;	/* lists and states */
 	struct list_head free;
 	struct list_head ready;
@@ -239,6 +245,9 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 void kfc_log_exit(struct kfc_cache *c);
 struct kfc_slab *kfc_slab_open(struct kfc_cache *c);
 void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
+int kfc_log_resize(struct kfc_log *l, u64 bytes);
+int kfc_buf_add(struct kfc_log *l);
+void kfc_buf_remove(struct kfc_log *l);
 void kfc_log_kick(struct kfc_log *l);
 void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info);
 u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
@@ -246,6 +255,12 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
 static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
 {
 	return &l->slabs[kfc_slot_page(slot) / l->slab_pages];
+}
+
+/* Buffers that a log needs: each head has one open, one follows it. */
+static inline u32 kfc_log_least(const struct kfc_log *l)
+{
+	return max_t(u32, 4, 2 * l->nr_heads + 2);
 }
 
 /* What ties the pages of a slab to this life of it. */

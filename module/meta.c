@@ -7,6 +7,7 @@
  * memcached keeps the unique, the new version carries the old one.
  */
 #include "op.h"
+#include "prefix.h"
 
 /**
  * kfc_meta_wins() - whether a client is to refresh what it was given
@@ -118,6 +119,7 @@ static int missed(struct kfc_client *cl, const struct mp_req *req,
 		return ret;
 	kfc_count(c, cmd_get);
 	kfc_count(c, get_misses);
+	kfc_prefix_count(c, req, false);
 	if (mp_meta_has(req, 'T')) {
 		kfc_count(c, cmd_touch);
 		kfc_count(c, touch_misses);
@@ -173,6 +175,7 @@ int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
 	kfc_answer_hit(cl, req, lk, &it);
 	kfc_count(c, cmd_get);
 	kfc_count(c, get_hits);
+	kfc_prefix_count(c, req, true);
 	if (lk->pinned)
 		kfc_count(c, dev_hits);
 	else

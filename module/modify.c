@@ -10,6 +10,7 @@
 #include <linux/rcupdate.h>
 
 #include "op.h"
+#include "prefix.h"
 
 /* How often a command starts over before it lets others run. */
 #define KFC_RETRIES	16
@@ -283,6 +284,7 @@ static int touch(struct kfc_client *cl, const struct mp_req *req,
 	if (req->op != MP_TOUCH) {
 		kfc_count(c, cmd_get);
 		kfc_count(c, get_hits);
+		kfc_prefix_count(c, req, true);
 		if (lk->pinned)
 			kfc_count(c, dev_hits);
 		else
@@ -308,6 +310,7 @@ static int delete_key(struct kfc_client *cl, const struct mp_req *req,
 	if (ret != KFC_CMD_DONE)
 		return ret;
 	kfc_count(cl->cache, delete_hits);
+	kfc_prefix_count(cl->cache, req, true);
 	kfc_answer(cl, req, KFC_DELETED, 0);
 	return ret;
 }
@@ -320,6 +323,7 @@ static void missed(struct kfc_client *cl, const struct mp_req *req)
 	case MP_DELETE:
 	case MP_META_DELETE:
 		kfc_count(c, delete_misses);
+		kfc_prefix_count(c, req, false);
 		break;
 	case MP_INCR:
 	case MP_DECR:
@@ -330,6 +334,7 @@ static void missed(struct kfc_client *cl, const struct mp_req *req)
 	case MP_GATS:
 		kfc_count(c, cmd_get);
 		kfc_count(c, get_misses);
+		kfc_prefix_count(c, req, false);
 		fallthrough;
 	default:
 		kfc_count(c, cmd_touch);
@@ -453,8 +458,10 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 		break;
 	}
 	kfc_op_unhold(cl);
-	if (val)
+	if (val) {
 		kfc_count(c, cmd_set);
+		kfc_prefix_count(c, req, false);
+	}
 	kfc_answer_end(cl, req);
 	return ret;
 }

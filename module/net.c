@@ -13,6 +13,8 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <net/ipv6.h>
+#include <net/sock.h>
 
 #include "conn.h"
 #include "kfc.h"
@@ -138,6 +140,7 @@ int kfc_net_start(struct kfc_cache *c)
 		return -ENOMEM;
 	net->cache = c;
 	INIT_HLIST_NODE(&net->cpuhp_node);
+	xa_init_flags(&net->by_id, XA_FLAGS_ALLOC);
 	spin_lock_init(&net->accept_lock);
 	spin_lock_init(&net->upload_lock);
 	INIT_LIST_HEAD(&net->uploads);
@@ -202,6 +205,8 @@ void kfc_net_stop(struct kfc_cache *c)
 		kfc_worker_free(net->workers[i]);
 	if (net->wq)
 		destroy_workqueue(net->wq);
+	WARN_ON_ONCE(!xa_empty(&net->by_id));
+	xa_destroy(&net->by_id);
 	kmem_cache_destroy(net->conn_cache);
 	kfree(net->workers);
 	kfree(net);
@@ -276,6 +281,136 @@ void kfc_net_info(struct kfc_cache *c, struct kfc_net_info *info)
 	}
 out:
 	rcu_read_unlock();
+}
+
+/**
+ * struct kfc_conn_info - what stats tells of a connection
+ * @id: its number
+ * @peer: who is at the other end
+ * @local: where we are
+ * @state: in memcached's words
+ * @idle: seconds since a byte last came or went
+ */
+struct kfc_conn_info {
+	u32 id;
+	struct sockaddr_in6 peer;
+	struct sockaddr_in6 local;
+	const char *state;
+	unsigned long idle;
+};
+
+/* An address by the fields of its socket: asking the socket may sleep. */
+static void kfc_net_address(struct sockaddr_in6 *to, const struct sock *sk,
+			    bool peer)
+{
+	struct sockaddr_in *v4 = (struct sockaddr_in *)to;
+
+	memset(to, 0, sizeof(*to));
+	to->sin6_family = sk->sk_family;
+	if (sk->sk_family == AF_INET) {
+		v4->sin_addr.s_addr = peer ? sk->sk_daddr : sk->sk_rcv_saddr;
+		v4->sin_port = peer ? sk->sk_dport : htons(sk->sk_num);
+	}
+	if (IS_ENABLED(CONFIG_IPV6) && sk->sk_family == AF_INET6) {
+		to->sin6_addr = peer ? sk->sk_v6_daddr : sk->sk_v6_rcv_saddr;
+		to->sin6_port = peer ? sk->sk_dport : htons(sk->sk_num);
+	}
+}
+
+static const char *kfc_net_state(const struct kfc_conn *c)
+{
+	switch (READ_ONCE(c->state)) {
+	case KFC_CONN_VALUE:
+		return "conn_nread";
+	case KFC_CONN_SWALLOW:
+		return "conn_swallow";
+	case KFC_CONN_DRAIN:
+	case KFC_CONN_CLOSED:
+		return "conn_closing";
+	default:
+		return "conn_parse_cmd";
+	}
+}
+
+static void kfc_net_conn_line(struct kfc_emit *e, u32 id, const char *what,
+			      const char *value)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%u:%s", id, what);
+	e->line(e, name, value);
+}
+
+static void kfc_net_addr_line(struct kfc_emit *e, u32 id, const char *what,
+			      const void *addr)
+{
+	const struct sockaddr *sa = addr;
+	char value[64];
+
+	if (sa->sa_family == AF_UNIX)
+		snprintf(value, sizeof(value), "unix");
+	else
+		snprintf(value, sizeof(value), "%s:%pISpc",
+			 sa->sa_family == AF_INET6 ? "tcp6" : "tcp", addr);
+	kfc_net_conn_line(e, id, what, value);
+}
+
+static void kfc_net_conn_lines(struct kfc_emit *e,
+			       const struct kfc_conn_info *i)
+{
+	char secs[24];
+
+	snprintf(secs, sizeof(secs), "%lu", i->idle);
+	kfc_net_addr_line(e, i->id, "addr", &i->peer);
+	kfc_net_addr_line(e, i->id, "listen_addr", &i->local);
+	kfc_net_conn_line(e, i->id, "state", i->state);
+	kfc_net_conn_line(e, i->id, "secs_since_last_cmd", secs);
+}
+
+/* Connections of one call. */
+#define KFC_CONNS_PART	8
+
+/**
+ * kfc_net_conns() - what `stats conns` tells, a part of it
+ * @c: the cache, started
+ * @cursor: where the last part ended, 0 at first: listeners come first
+ * @e: where the lines go
+ *
+ * Context: a worker. Takes net->by_id's lock.
+ * Return: whether there may be more
+ */
+bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
+		   struct kfc_emit *e)
+{
+	struct kfc_conn_info info[KFC_CONNS_PART];
+	struct kfc_net *net = c->net;
+	struct kfc_conn *conn;
+	unsigned long id;
+	unsigned int i, n = 0;
+
+	for (i = *cursor; i < net->nr_listeners; i++) {
+		kfc_net_addr_line(e, i, "addr", &net->listeners[i].addr);
+		kfc_net_conn_line(e, i, "state", "conn_listening");
+	}
+	*cursor = max_t(unsigned long, *cursor, i);
+
+	xa_lock(&net->by_id);
+	xa_for_each_start(&net->by_id, id, conn, *cursor) {
+		if (n == KFC_CONNS_PART)
+			break;
+		info[n].id = id;
+		kfc_net_address(&info[n].peer, conn->sock->sk, true);
+		kfc_net_address(&info[n].local, conn->sock->sk, false);
+		info[n].state = kfc_net_state(conn);
+		info[n].idle = (jiffies - READ_ONCE(conn->last)) / HZ;
+		*cursor = id + 1;
+		n++;
+	}
+	xa_unlock(&net->by_id);
+
+	for (i = 0; i < n; i++)
+		kfc_net_conn_lines(e, &info[i]);
+	return n == KFC_CONNS_PART;
 }
 
 /**

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 struct kfc_cache;
+struct kfc_emit;
 
 /* What stats tells of workers and connections (gauges). */
 struct kfc_net_info {
@@ -22,6 +23,8 @@ void kfc_net_stop(struct kfc_cache *c);
 void kfc_net_wake(struct kfc_cache *c);
 void kfc_net_info(struct kfc_cache *c, struct kfc_net_info *info);
 u64 kfc_net_bound(const struct kfc_cache *c);
+bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
+		   struct kfc_emit *e);
 int kfc_net_addresses(struct kfc_cache *c, char *buf, size_t size);
 
 #endif /* KFC_NET_H */

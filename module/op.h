@@ -140,6 +140,10 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 				const struct mp_req *req,
 				const struct kfc_value *val);
 
+/* statcmd.c */
+enum kfc_cmd_ret kfc_run_stats(struct kfc_client *cl,
+			       const struct mp_req *req);
+
 /* meta.c */
 bool kfc_meta_wins(struct kfc_cache *c, const struct mp_req *req,
 		   const struct kfc_lookup *lk);

@@ -38,6 +38,7 @@
  * @unit: of the number, for messages
  * @live: offset in struct kfc_config of what follows it at run time, 0 for none
  * @given: somebody gave it
+ * @change: what else makes it so at run time, for what is not a field of u32
  * @bad: what was given, where that is no number
  */
 struct kfc_number {
@@ -48,6 +49,7 @@ struct kfc_number {
 	const char *unit;
 	u16 live;
 	bool given;
+	int (*change)(struct kfc_cache *c, u32 val);
 	char bad[24];
 };
 
@@ -66,9 +68,25 @@ enum {
 	KFC_SET_WAIT_MS,
 };
 
+static int kfc_memory_change(struct kfc_cache *c, u32 mb)
+{
+	u64 slab = c->cfg.slab_bytes;
+	int err = kfc_cache_resize(c, (u64)mb << 20);
+
+	if (err == -EINVAL)
+		pr_err("memory_mb=%u: allowed while loaded are %llu to %llu MiB\n",
+		       mb, (kfc_log_least(&c->log) * slab) >> 20,
+		       (c->log.max_bufs * slab) >> 20);
+	else if (err)
+		pr_err("memory_mb=%u: only %llu MiB may be taken\n", mb,
+		       kfc_bound_spare() >> 20);
+	return err;
+}
+
 static struct kfc_number kfc_numbers[] = {
 	[KFC_PORT] = { "port", 11211, 1, 65535, "" },
-	[KFC_MEMORY_MB] = { "memory_mb", 64, 4, 16 << 20, " MiB" },
+	[KFC_MEMORY_MB] = { "memory_mb", 64, 4, 16 << 20, " MiB",
+		.change = kfc_memory_change },
 	[KFC_INDEX_MB] = { "index_mb", 0, 0, 16 << 20, " MiB" },
 	[KFC_SLAB_SIZE] = { "slab_size", 4, 1, 64, " MiB, powers of two" },
 	[KFC_ITEM_MAX] = { "item_max", 1 << 20, 1024, KFC_VLEN_MAX, " bytes" },
@@ -121,6 +139,12 @@ static int kfc_number_change(struct kfc_number *n, u32 val)
 	return 0;
 }
 
+/* What echo writes when it is given nothing. */
+static bool kfc_blank(const char *text)
+{
+	return !text || !*skip_spaces(text);
+}
+
 static int kfc_number_set(const char *text, const struct kernel_param *kp)
 {
 	struct kfc_number *n = kp->arg;
@@ -131,11 +155,13 @@ static int kfc_number_set(const char *text, const struct kernel_param *kp)
 	new.bad[0] = 0;
 	if (!text || kstrtou32(text, 0, &new.val))
 		snprintf(new.bad, sizeof(new.bad), "%s",
-			 text && *text ? text : "(nothing)");
+			 kfc_blank(text) ? "(nothing)" : text);
 	if (kfc_live) {
 		strim(new.bad);
 		err = kfc_number_check(&new);
-		if (!err)
+		if (!err && new.change)
+			err = new.change(kfc_live, new.val);
+		else if (!err)
 			err = kfc_number_change(&new, new.val);
 	}
 	if (!err)
@@ -182,7 +208,7 @@ __MODULE_PARM_TYPE(port, "uint");
 MODULE_PARM_DESC(port, "TCP port (default 11211)");
 
 module_param_cb(memory_mb, &kfc_number_ops, &kfc_numbers[KFC_MEMORY_MB],
-		0444);
+		0644);
 __MODULE_PARM_TYPE(memory_mb, "uint");
 MODULE_PARM_DESC(memory_mb, "Memory for objects, MiB, at least 4 slabs (default 64)");
 

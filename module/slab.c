@@ -52,8 +52,8 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
 	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
 
 	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
-	       bufs * slab_pages * sizeof(void *) * 5 / 4 +
-	       max(nr_slabs, bufs) * sizeof(struct kfc_slab) +
+	       bufs * slab_pages * sizeof(void *) * 5 / 4 * KFC_LOG_GROWTH +
+	       max(nr_slabs, bufs * KFC_LOG_GROWTH) * sizeof(struct kfc_slab) +
 	       KFC_MAX_HEADS * sizeof(struct kfc_head);
 }
 
@@ -69,6 +69,69 @@ static void init_lists(struct kfc_log *l)
 	INIT_LIST_HEAD(&l->bufs);
 	INIT_LIST_HEAD(&l->dirty);
 	init_waitqueue_head(&l->wait);
+}
+
+/* Pages that sockets may hold while their buffers are in use again. */
+static u32 max_orphans(const struct kfc_log *l, u32 bufs)
+{
+	return bufs * l->slab_pages / 4;
+}
+
+/**
+ * kfc_buf_add() - one buffer more
+ * @l: the log; nr_bufs is below max_bufs
+ *
+ * Context: the writer thread, or before it runs; sleeps. Return: 0 or -ENOMEM
+ */
+int kfc_buf_add(struct kfc_log *l)
+{
+	struct kfc_buf *b = buf_alloc(l);
+
+	if (!b)
+		return -ENOMEM;
+	spin_lock(&l->lock);
+	list_add_tail(&b->list, &l->bufs);
+	spin_unlock(&l->lock);
+	l->nr_bufs++;
+	l->max_orphans = max_orphans(l, l->nr_bufs);
+	return 0;
+}
+
+/**
+ * kfc_buf_remove() - one buffer less
+ * @l: the log; there is one that nobody has
+ *
+ * Context: the writer thread.
+ */
+void kfc_buf_remove(struct kfc_log *l)
+{
+	struct kfc_buf *b;
+
+	spin_lock(&l->lock);
+	b = list_first_entry(&l->bufs, struct kfc_buf, list);
+	list_del(&b->list);
+	spin_unlock(&l->lock);
+	buf_free(l, b);
+	l->nr_bufs--;
+	l->max_orphans = max_orphans(l, l->nr_bufs);
+}
+
+/**
+ * kfc_log_resize() - have more or fewer buffers from now on
+ * @l: the log, started
+ * @bytes: of all of them
+ *
+ * Context: any. Return: 0, or -EINVAL where that is too few or too many
+ */
+int kfc_log_resize(struct kfc_log *l, u64 bytes)
+{
+	u64 n = div_u64(bytes, l->geo.slab_bytes);
+
+	if (n < kfc_log_least(l) || n > l->max_bufs)
+		return -EINVAL;
+	WRITE_ONCE(l->want_bufs, n);
+	kfc_log_kick(l);
+	return 0;
 }
 
 /**
@@ -88,17 +151,18 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	init_lists(l);
 	l->geo = *geo;
 	l->slab_pages = geo->slab_bytes / KFC_PAGE;
-	l->nr_bufs = div_u64(c->cfg.memory_bytes, geo->slab_bytes);
-	l->nr_slabs = geo->nr_slabs ?: l->nr_bufs;
+	l->want_bufs = div_u64(c->cfg.memory_bytes, geo->slab_bytes);
+	l->max_bufs = l->want_bufs * KFC_LOG_GROWTH;
+	l->nr_slabs = geo->nr_slabs ?: l->max_bufs;
 	l->next_seq = first_seq;
 	l->salt = c->hkey.key[0];
-	l->nr_heads = clamp_t(u32, l->nr_bufs / 8, 1,
+	l->nr_heads = clamp_t(u32, l->want_bufs / 8, 1,
 			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
-	l->max_orphans = l->nr_bufs * l->slab_pages / 4;
 	l->slabs = __vmalloc(array_size(l->nr_slabs, sizeof(*l->slabs)),
 			     KFC_BUF_GFP);
 	l->heads = kvcalloc(l->nr_heads, sizeof(*l->heads), GFP_KERNEL);
-	l->orphans = kvcalloc(l->max_orphans, sizeof(*l->orphans), GFP_KERNEL);
+	l->orphans = kvcalloc(max_orphans(l, l->max_bufs),
+			      sizeof(*l->orphans), GFP_KERNEL);
 	if (!l->slabs || !l->heads || !l->orphans)
 		goto nomem;
 	for (i = 0; i < l->nr_heads; i++)
@@ -108,13 +172,9 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 		list_add_tail(&l->slabs[i].list, &l->free);
 	}
 	l->nr_free = l->nr_slabs;
-	for (i = 0; i < l->nr_bufs; i++) {
-		struct kfc_buf *b = buf_alloc(l);
-
-		if (!b)
+	while (l->nr_bufs < l->want_bufs)
+		if (kfc_buf_add(l))
 			goto nomem;
-		list_add_tail(&b->list, &l->bufs);
-	}
 	return 0;
 nomem:
 	kfc_log_exit(c);
@@ -243,11 +303,14 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 		if (c->dev && READ_ONCE(s->state) == KFC_SLAB_STORED)
 			info->dev_bytes_used += used;
 	}
-	info->mem_limit = (u64)l->nr_bufs * l->geo.slab_bytes;
+	info->mem_limit = (u64)READ_ONCE(l->want_bufs) * l->geo.slab_bytes;
 	info->dev_limit = c->dev ? (u64)l->nr_slabs * l->geo.slab_bytes : 0;
-	info->slabs_total = l->nr_slabs;
-	info->slabs_free = READ_ONCE(l->nr_free) + READ_ONCE(l->nr_ready);
-	info->slabs_used = l->nr_slabs - info->slabs_free;
+	info->slabs_used = l->nr_slabs - READ_ONCE(l->nr_free) -
+			   READ_ONCE(l->nr_ready);
+	/* Without a device there are more slabs than may have memory. */
+	info->slabs_total = c->dev ? l->nr_slabs : READ_ONCE(l->want_bufs);
+	info->slabs_free = max(info->slabs_total, info->slabs_used) -
+			   info->slabs_used;
 	info->index_slots = kfc_index_slots(&c->index);
 	info->index_used = info->items;
 	info->index_bytes = c->index.bytes;

@@ -16,6 +16,7 @@
 #include "bound.h"
 #include "kfc.h"
 #include "net.h"
+#include "prefix.h"
 #include "version.h"
 
 /* memcached's own limit of a value in `stats`, about. */
@@ -209,6 +210,11 @@ static void kfc_stats_server(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "threads", net->threads);
 }
 
+static u64 kfc_evictions(const struct kfc_counters *n)
+{
+	return n->ev_space + n->ev_index + n->ev_tag + n->ev_device;
+}
+
 static void kfc_stats_counters(struct kfc_cache *c, struct kfc_lines *l)
 {
 	struct kfc_counters n;
@@ -218,8 +224,7 @@ static void kfc_stats_counters(struct kfc_cache *c, struct kfc_lines *l)
 	for (i = 0; i < KFC_COUNTERS; i++)
 		kfc_u64(l, kfc_counters[i].name,
 			*(u64 *)((u8 *)&n + kfc_counters[i].off));
-	kfc_u64(l, "evictions", n.ev_space + n.ev_index + n.ev_tag +
-		n.ev_device);
+	kfc_u64(l, "evictions", kfc_evictions(&n));
 }
 
 static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,
@@ -311,7 +316,8 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_line(&l, "domain_socket", "NULL");
 	kfc_u64(&l, "num_threads", cfg->threads);
 	kfc_line(&l, "stat_key_prefix", ":");
-	kfc_line(&l, "detail_enabled", "no");
+	kfc_line(&l, "detail_enabled", "%s",
+		 kfc_prefix_enabled(c) ? "yes" : "no");
 	kfc_line(&l, "cas_enabled", "yes");
 	kfc_line(&l, "binding_protocol", "ascii");
 	kfc_line(&l, "auth_enabled_sasl", "no");
@@ -337,6 +343,64 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_u64(&l, "kfc_read_timeout_ms", READ_ONCE(cfg->read_timeout_ms));
 	kfc_u64(&l, "kfc_set_wait_ms", READ_ONCE(cfg->set_wait_ms));
 	kfc_line(&l, "kfc_cpus", "%*pbl", cpumask_pr_args(cfg->cpus));
+}
+
+/**
+ * kfc_stats_items() - what `stats items` tells
+ * @c: the cache
+ * @e: where the lines go
+ *
+ * There is one class, and nothing is told while it is empty. Context: any that
+ * may call @e->line; no locks.
+ */
+void kfc_stats_items(struct kfc_cache *c, struct kfc_emit *e)
+{
+	struct kfc_lines l = { .e = e };
+	struct kfc_log_info log = {};
+	struct kfc_counters n;
+
+	kfc_log_info(c, &log);
+	if (!log.items)
+		return;
+	kfc_stats_sum(c, &n);
+	kfc_u64(&l, "items:1:number", log.items);
+	kfc_u64(&l, "items:1:mem_requested", log.mem_bytes);
+	kfc_u64(&l, "items:1:evicted", kfc_evictions(&n));
+	kfc_u64(&l, "items:1:outofmemory", n.store_no_memory);
+	kfc_u64(&l, "items:1:reclaimed", n.reclaimed);
+}
+
+/**
+ * kfc_stats_slabs() - what `stats slabs` tells
+ * @c: the cache
+ * @e: where the lines go
+ *
+ * As kfc_stats_items(); a chunk is a record, a page a slab.
+ *
+ * Context: any that may call @e->line; no locks.
+ */
+void kfc_stats_slabs(struct kfc_cache *c, struct kfc_emit *e)
+{
+	struct kfc_lines l = { .e = e };
+	struct kfc_log_info log = {};
+	struct kfc_counters n;
+
+	kfc_log_info(c, &log);
+	if (log.items) {
+		kfc_stats_sum(c, &n);
+		kfc_u64(&l, "1:total_pages", log.slabs_used);
+		kfc_u64(&l, "1:used_chunks", log.items);
+		kfc_u64(&l, "1:get_hits", n.get_hits);
+		kfc_u64(&l, "1:cmd_set", n.cmd_set);
+		kfc_u64(&l, "1:delete_hits", n.delete_hits);
+		kfc_u64(&l, "1:incr_hits", n.incr_hits);
+		kfc_u64(&l, "1:decr_hits", n.decr_hits);
+		kfc_u64(&l, "1:cas_hits", n.cas_hits);
+		kfc_u64(&l, "1:cas_badval", n.cas_badval);
+		kfc_u64(&l, "1:touch_hits", n.touch_hits);
+	}
+	kfc_u64(&l, "active_slabs", log.items ? 1 : 0);
+	kfc_u64(&l, "total_malloced", log.mem_limit);
 }
 
 /**

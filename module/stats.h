@@ -94,6 +94,8 @@ struct kfc_emit {
 void kfc_stats_sum(struct kfc_cache *c, struct kfc_counters *sum);
 void kfc_stats_print(struct kfc_cache *c, struct kfc_emit *e);
 void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e);
+void kfc_stats_items(struct kfc_cache *c, struct kfc_emit *e);
+void kfc_stats_slabs(struct kfc_cache *c, struct kfc_emit *e);
 void kfc_stats_reset(struct kfc_cache *c);
 void kfc_stats_announce(struct kfc_cache *c);
 

@@ -10,6 +10,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "command.h"
 #include "out.h"
@@ -113,6 +114,8 @@ struct kfc_listener {
  * @cpuhp: state of the CPU hotplug callback, 0 for none
  * @cpuhp_node: this one's place there
  * @conns: connections that are open or being accepted
+ * @by_id: open connections by number, for stats; its own lock
+ * @next_id: where the search for a free number starts; @by_id's lock
  * @accept_lock: @accepting, @listening, growth of @conns
  * @accepting: false while max_conns keeps the listeners waiting
  * @listening: false once the listeners are closed
@@ -136,6 +139,8 @@ struct kfc_net {
 	int cpuhp;
 	struct hlist_node cpuhp_node;
 	atomic_t conns;
+	struct xarray by_id;
+	u32 next_id;
 	spinlock_t accept_lock;		/* see above */
 	bool accepting;
 	bool listening;

@@ -193,7 +193,7 @@ static bool clean_buf(struct kfc_cache *c, struct kfc_buf *b)
 			memset(page_address(b->pages[i]), 0, KFC_PAGE);
 			continue;
 		}
-		if (l->nr_orphans == l->max_orphans)
+		if (l->nr_orphans >= l->max_orphans)
 			return false;
 		p = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN |
 			       __GFP_ZERO);
@@ -326,6 +326,28 @@ static bool make_ready(struct kfc_cache *c)
 	return true;
 }
 
+/* Towards as many buffers as are wanted, one at a time. */
+static bool adjust_bufs(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	u32 want = READ_ONCE(l->want_bufs);
+
+	if (l->nr_bufs == want)
+		return false;
+	if (l->nr_bufs < want) {
+		if (!kfc_buf_add(l))
+			return true;
+		/* The machine has no more: so that is what we have. */
+		WRITE_ONCE(l->want_bufs, l->nr_bufs);
+		return false;
+	}
+	if (list_empty(&l->bufs))
+		return list_empty(&l->dirty) && list_empty(&l->drain) &&
+		       spare_buf(c);
+	kfc_buf_remove(l);
+	return true;
+}
+
 static void keep_free(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
@@ -354,6 +376,7 @@ bool kfc_log_step(struct kfc_cache *c)
 	}
 	did |= drain(l);
 	did |= clean_bufs(c);
+	did |= adjust_bufs(c);
 	if (l->nr_ready < l->nr_heads)
 		did |= make_ready(c);
 	else

@@ -215,8 +215,27 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *em)
 {
 }
 
+void kfc_stats_items(struct kfc_cache *c, struct kfc_emit *em)
+{
+}
+
+void kfc_stats_slabs(struct kfc_cache *c, struct kfc_emit *em)
+{
+}
+
 void kfc_stats_reset(struct kfc_cache *c)
 {
+}
+
+bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
+		   struct kfc_emit *em)
+{
+	return false;
+}
+
+u64 kfc_bound_spare(void)
+{
+	return 1ULL << 40;
 }
 
 void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
@@ -315,6 +334,8 @@ static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 			return true;
 		case KFC_CMD_CLOSE:
 			return false;
+		case KFC_CMD_MORE:
+			break;
 		case KFC_CMD_BUSY:
 			/* Time passes, the device and the writer go on. */
 			jiffies += 10;

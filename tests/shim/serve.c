@@ -134,12 +134,12 @@ int main(int argc, char **argv)
 			}
 		if (poll(p, n, -1) < 0)
 			return 1;
+		env_now = time(NULL);
 		for (i = 1; i < n; i++)
 			if (p[i].revents && !receive(who[i]))
 				drop(who[i]);
 		if (p[0].revents)
 			add(accept(ls, NULL, NULL));
-		env_now = time(NULL);
 		while (kfc_log_step(&env.c))
 			;
 	}

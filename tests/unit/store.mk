@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-store-c := index record log slab writer reclaim store cache op get modify meta answer \
-	body command
+store-c := index record log slab writer reclaim store cache op get modify \
+	meta answer body command statcmd prefix
 
-test_store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
+store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
 	$(top)/tests/shim/env.c
-test_store-inc := $(wildcard $(top)/module/*.h $(top)/libmp/*.h \
+store-inc := $(wildcard $(top)/module/*.h $(top)/libmp/*.h \
 	$(top)/tests/shim/*.h)
-test_store-flags := -D__KERNEL_SHIM__ -I$(top)/tests/shim -I$(top)/module \
+store-flags := -D__KERNEL_SHIM__ -I$(top)/tests/shim -I$(top)/module \
 	-Wno-unused-parameter -Wno-sign-compare
+
+test_store-src := $(store-src)
+test_store-inc := $(store-inc)
+test_store-flags := $(store-flags)
+test_command-src := $(store-src)
+test_command-inc := $(store-inc)
+test_command-flags := $(store-flags)
