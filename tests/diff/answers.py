@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Answers taken apart: records, CAS uniques on their own, and what may differ masked."""
+import re
+import struct
+
+from seq import PFX, PFX64
+
+YEARS = 95000000	# seconds; a longer time to live is only "long"
+META = (b"HD", b"VA", b"EN", b"NF", b"NS", b"EX", b"OK")
+NUMBER = re.compile(rb"\d+\Z")
+
+
+class Answers:
+    """What one server said to one sequence.
+
+    records  lines, or binary packets, with <cas> where a unique was
+    cas      the uniques, in their order
+    masked   name of what was masked or rounded -> how often
+    """
+
+    def __init__(self):
+        self.records = []
+        self.cas = []
+        self.masked = {}
+
+    def mask(self, name):
+        self.masked[name] = self.masked.get(name, 0) + 1
+
+    def unique(self, v):
+        """A unique of 0 is no unique, and stays."""
+        if not v:
+            return b"0"
+        self.cas.append(v)
+        return b"<cas>"
+
+    def seconds(self, v):
+        if v <= 0:
+            return b"%d" % v
+        self.mask("seconds")
+        return b"long" if v > YEARS else b"%d" % (-(-v // 100) * 100)
+
+    def idle(self, v):
+        self.mask("seconds")
+        return b"%d" % (0 if v < 60 else v)
+
+    # ------------------------------------------------------------ text
+
+    def meta_line(self, words):
+        for i in range(1, len(words)):
+            w = words[i]
+            kind, rest = w[:1], w[1:]
+            if kind == b"c" and NUMBER.match(rest):
+                words[i] = b"c" + self.unique(int(rest))
+            elif kind == b"t" and NUMBER.match(rest):
+                words[i] = b"t" + self.seconds(int(rest))
+            elif kind == b"l" and NUMBER.match(rest):
+                words[i] = b"l" + self.idle(int(rest))
+        return b" ".join(words)
+
+    def debug_line(self, words):
+        self.mask("me-size")
+        for i in range(2, len(words)):
+            name, _, v = words[i].partition(b"=")
+            if name == b"cas" and NUMBER.match(v):
+                words[i] = b"cas=" + self.unique(int(v))
+            elif name == b"exp" and NUMBER.match(v.lstrip(b"-")):
+                v = int(v)
+                words[i] = b"exp=%d" % v if v >= -1 else b"exp=-" + self.seconds(-v)
+            elif name in (b"la", b"cls", b"size"):
+                words[i] = name + b"=*"
+        return b" ".join(words)
+
+    def text(self, data):
+        for line in data.split(b"\n"):
+            cr = b"\r" if line.endswith(b"\r") else b""
+            bare = line[:-1] if cr else line
+            head = bare[:2]
+            if head == b"VA" and bare.startswith(b"VALUE "):
+                words = bare.split(b" ")
+                if len(words) == 5 and NUMBER.match(words[4]):
+                    words[4] = self.unique(int(words[4]))
+                    bare = b" ".join(words)
+            elif head in META:
+                bare = self.meta_line(bare.split(b" "))
+            elif head == b"ME":
+                bare = self.debug_line(bare.split(b" "))
+            elif bare.startswith(b"VERSION "):
+                self.mask("version")
+                bare = b"VERSION *"
+            elif bare == b"CLIENT_ERROR opaque token too long":
+                self.mask("opaque-text")
+                bare = b"CLIENT_ERROR bad command line format"
+            self.records.append(bare + cr)
+
+    # ------------------------------------------------------------ binary
+
+    def binary(self, data):
+        at = 0
+        while at + 24 <= len(data):
+            (magic, op, klen, ext, _, status, body, opaque, cas) = struct.unpack_from(
+                ">BBHBBHIIQ", data, at)
+            if magic != 0x81 or body > 1 << 24:
+                break
+            rest = data[at + 24:at + 24 + body]
+            if op == 0x0b and not status:
+                self.mask("version")
+                body, rest = 0, b"*"
+            self.records.append(b"[%02x status %02x key %d ext %d body %d opaque %x cas %s] " % (
+                op, status, klen, ext, body, opaque, self.unique(cas)) + rest)
+            at += 24 + body if rest != b"*" else 24 + struct.unpack_from(">I", data, at + 8)[0]
+        if at < len(data):
+            self.records.append(b"<broken> " + data[at:])
+
+
+def read(conns, prefix, prefix64):
+    """conns: (binary, bytes, how it ended) of each connection."""
+    a = Answers()
+    for binary, data, ended in conns:
+        data = data.replace(prefix, PFX).replace(prefix64, PFX64)
+        if binary:
+            a.binary(data)
+        else:
+            a.text(data)
+        a.records.append(b"<%s>" % ended)
+    return a
+
+
+def uniques_of(conns):
+    """The uniques alone, while the answers still come."""
+    a = Answers()
+    for binary, data, _ in conns:
+        if binary:
+            a.binary(bytes(data))
+        else:
+            a.text(bytes(data))
+    return a.cas
+
+
+def compare(a, b, loose):
+    """None, or (number of the first record that differs, why)."""
+    for i, (x, y) in enumerate(zip(a.records, b.records)):
+        if x != y:
+            return i, "they differ"
+    if len(a.records) != len(b.records):
+        return min(len(a.records), len(b.records)), "one says more"
+    if len(a.cas) != len(b.cas):
+        return 0, "%d and %d CAS uniques" % (len(a.cas), len(b.cas))
+    to_b, to_a = {}, {}
+    for n, (x, y) in enumerate(zip(a.cas, b.cas)):
+        if to_b.setdefault(x, y) != y:
+            return cas_record(a, n), "A's CAS unique %d is two of B's, %d and %d" % (
+                x, to_b[x], y)
+        if to_a.setdefault(y, x) != x:
+            if not loose:
+                return cas_record(a, n), "B's CAS unique %d is two of A's, %d and %d" % (
+                    y, to_a[y], x)
+            a.mask("touch-cas")
+            to_a[y] = x
+    return None
+
+
+def cas_record(a, n):
+    for i, r in enumerate(a.records):
+        n -= r.count(b"<cas>")
+        if n < 0:
+            return i
+    return 0
+

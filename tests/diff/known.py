@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Where kfatcache deliberately differs from memcached 1.6.18.
+
+Two kinds. "request": the generator knows that a command is one of those; B is then
+sent what makes memcached do what kfatcache is to do with A's bytes, so that the
+answers, and all that follows, must be equal again. "answer": a place in the
+answers whose content is masked, or read in a coarser way, on both sides. All are
+counted; anything else that differs is a failure.
+
+SAMPLES are bytes to see a difference by: diff.py --samples sends them as they are to
+both servers.
+"""
+
+KNOWN = {}
+
+
+class Known:
+    def __init__(self, name, kind, reason, sample=None):
+        self.name, self.kind, self.reason, self.sample = name, kind, reason, sample
+        KNOWN[name] = self
+
+
+# request
+Known("cas-swallow", "request",
+      "a cas without a valid unique is CLIENT_ERROR and its value is swallowed; 1.6.18 "
+      "takes the value for commands",
+      b"cas @k 0 0 1 x\r\nx\r\nversion\r\n")
+Known("number-cut", "request",
+      "a number that does not fit is refused with CLIENT_ERROR; 1.6.18 cuts it to 32 bits, "
+      "or takes a negative one of 64 bits for a positive one",
+      b"set @k 4294967297 0 1\r\nx\r\nget @k\r\n")
+Known("expiry-cut", "request",
+      "an expiry is taken whole; 1.6.18 cuts it to 32 bits, so that one after 2038 is past",
+      b"set @k 0 2147483648 1\r\nx\r\nget @k\r\n")
+Known("get-long-key", "request",
+      "answers that wait are not dropped when a later get has a key that is too long: "
+      "B is sent that get when it has no answers waiting",
+      b"version\r\nget " + b"x" * 251 + b"\r\n")
+Known("meta-opaque", "request",
+      "a token of O over 31 bytes is refused before anything is done; 1.6.18 finds out while "
+      "it answers, if it answers",
+      b"mg @k O" + b"1" * 32 + b"\r\n")
+Known("meta-E", "request",
+      "flag E, of later 1.6 versions, is taken: the CAS unique that the item gets",
+      b"ms @k 1 E99999999999999 c\r\nx\r\nmg @k c\r\n")
+Known("meta-x", "request",
+      "md with flag x, of later 1.6 versions, is taken: it leaves an empty value",
+      b"ms @k 1\r\nx\r\nmd @k x\r\nmg @k v\r\n")
+Known("bin-surplus", "request",
+      "a body longer than touch, gat or stat may have is EINVAL and closes; 1.6.18 takes the "
+      "rest for the next request",
+      bytes.fromhex("801c000204000000" "00000009" "00000000" "0000000000000000" "00000000")
+      + b"@kyyy")
+Known("bin-unknown-body", "request",
+      "an unknown opcode's body is skipped; 1.6.18 skips extras and key twice",
+      bytes.fromhex("8055000200000000" "00000002" "00000000" "0000000000000000") + b"@k"
+      + bytes.fromhex("800a000000000000" "00000000" "00000000" "0000000000000000"))
+
+# answer
+Known("version", "answer", "each tells its own")
+Known("touch-cas", "answer",
+      "touch, gat, mg with T and the marks of stale and win write the object again and so "
+      "change its CAS unique: after one of them A may show more uniques than B",
+      b"set @k 0 0 1\r\nx\r\ngets @k\r\ntouch @k 0\r\ngets @k\r\n")
+Known("me-size", "answer",
+      "me: size, class and last access are those of the store",
+      b"set @k 0 0 1\r\nx\r\nme @k\r\n")
+Known("seconds", "answer",
+      "t, exp, l and la move with the clock: times to live are rounded up to hundreds, those "
+      "beyond three years are one, idle times below a minute are 0")
+Known("big-number", "answer",
+      "1.6.18 looks for a - behind a stored number of 2^63 or more, in memory that is not the "
+      "item's, and calls it non-numeric where it finds one: a sequence that differs in this "
+      "is sent again")
+Known("opaque-text", "answer",
+      "the text of meta-opaque's error: B is sent another line that is wrong")
+
+
+def table():
+    """Markdown, for README."""
+    return "\n".join(["| name | what differs, and why |", "| --- | --- |"] + [
+        "| %s | %s |" % (k.name, k.reason) for k in KNOWN.values()])
