@@ -75,6 +75,8 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	struct kfc_attr attr = {
 		.exptime = kfc_expiry(cl->cache, req->vivify_exptime),
 		.marks = KFC_REC_WON,
+		/* It was asked for, so it counts as used. */
+		.fetched = true,
 	};
 	struct kfc_body b = { };
 	struct mp_meta_item it;
