@@ -2,10 +2,12 @@
 /*
  * A cache as a whole: made on an open device or on none, and ended.
  */
+#include <linux/printk.h>
 #include <linux/random.h>
 
 #include "bound.h"
 #include "kfc.h"
+#include "restart.h"
 #include "store.h"
 #include "super.h"
 
@@ -23,7 +25,8 @@ static u32 max_read_pages(const struct kfc_config *cfg)
  * kfc_cache_bound() - the most memory that the store takes
  * @c: the cache; its configuration is complete and the device known
  *
- * Return: bytes: index, slab buffers and table, reads in flight
+ * Return: bytes: index, slab buffers and table, reads in flight, what loading and
+ * unloading need
  */
 u64 kfc_cache_bound(const struct kfc_cache *c)
 {
@@ -32,6 +35,7 @@ u64 kfc_cache_bound(const struct kfc_cache *c)
 	u64 index = kfc_index_size(c->cfg.index_bytes);
 
 	return index + index / 512 + kfc_log_bound(&c->cfg, slabs) +
+	       kfc_restart_bound(c) +
 	       (c->dev ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
 }
 
@@ -66,32 +70,60 @@ int kfc_cache_init(struct kfc_cache *c)
 	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
 	if (err)
 		goto index;
-	err = kfc_log_start(c);
+	err = kfc_restart_init(c);
 	if (err)
 		goto log;
+	err = kfc_log_start(c);
+	if (err)
+		goto restart;
+	kfc_restart_start(c);
 	return 0;
+restart:
+	kfc_restart_exit(c);
 log:
 	kfc_log_exit(c);
 index:
 	kfc_index_exit(&c->index);
 super:
+	kfc_super_undo(c);
 	kfc_super_free(c);
 	return err;
+}
+
+/* Whatever a later load may pick up, it is nothing that was lost here. */
+static void unload_device(struct kfc_cache *c)
+{
+	bool clean = false;
+	u64 items = 0;
+	int err;
+
+	if (!READ_ONCE(c->log.failed))
+		kfc_log_settle(c);
+	if (!READ_ONCE(c->log.failed))
+		clean = kfc_restart_save(c, &items);
+	if (READ_ONCE(c->log.failed))
+		err = c->log.disowned ? 0 : kfc_super_give_up(c);
+	else
+		err = kfc_super_unload(c, clean, items);
+	if (err || !clean)
+		pr_warn("kfatcache: %s: not unloaded cleanly, error %d: the next load starts empty\n",
+			c->dev->name, err);
 }
 
 /**
  * kfc_cache_exit() - end a cache
  * @c: the cache; no client is left and no read in flight
  *
- * Context: sleeps until writes under way have ended.
+ * With a device, all of it is written for the next load. Context: sleeps.
  */
 void kfc_cache_exit(struct kfc_cache *c)
 {
 	WARN_ON_ONCE(atomic_read(&c->reads) || atomic_read(&c->read_pages));
+	kfc_restart_finish(c);
 	kfc_log_stop(c);
-	/* What was flushed stays so, whatever a later load may pick up. */
-	if (!c->log.failed)
-		kfc_super_store(c);
+	if (c->dev)
+		unload_device(c);
+	kfc_restart_exit(c);
 	kfc_log_exit(c);
 	kfc_index_exit(&c->index);
 	kfc_super_free(c);

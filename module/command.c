@@ -117,11 +117,15 @@ void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen)
 	kfc_store_forget(cl->cache, &lk);
 }
 
-static void flush_all(struct kfc_client *cl, const struct mp_req *req)
+/* It holds from the first run on; the others wait until it is on the device. */
+static enum kfc_cmd_ret flush_all(struct kfc_client *cl,
+				  const struct mp_req *req)
 {
 	struct kfc_cache *c = cl->cache;
 	u64 now = kfc_now(c);
 
+	if (cl->busy_since)
+		goto kept;
 	kfc_count(c, cmd_flush);
 	if (req->exptime > 0) {
 		u64 at = req->exptime;
@@ -133,7 +137,12 @@ static void flush_all(struct kfc_client *cl, const struct mp_req *req)
 		WRITE_ONCE(c->flush_at, 0);
 		kfc_store_flush(c);
 	}
+kept:
+	if (!kfc_store_flushed(c) &&
+	    kfc_busy(cl, READ_ONCE(c->cfg.set_wait_ms)) == KFC_CMD_BUSY)
+		return KFC_CMD_BUSY;
 	kfc_answer(cl, req, KFC_OK, 0);
+	return KFC_CMD_DONE;
 }
 
 static void memlimit(struct kfc_client *cl, const struct mp_req *req)
@@ -154,8 +163,7 @@ static enum kfc_cmd_ret administer(struct kfc_client *cl,
 {
 	switch (req->op) {
 	case MP_FLUSH_ALL:
-		flush_all(cl, req);
-		break;
+		return flush_all(cl, req);
 	case MP_VERSION:
 		kfc_answer_text(cl, req, req->binary ? KFC_MC_VERSION :
 				"VERSION " KFC_MC_VERSION "\r\n");

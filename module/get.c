@@ -8,6 +8,7 @@
 
 #include "op.h"
 #include "prefix.h"
+#include "restart.h"
 
 /* Values from this size on leave by page reference, smaller ones are copied. */
 #define KFC_LEND_BYTES 2048
@@ -300,6 +301,10 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 	enum kfc_cmd_ret ret;
 	int err;
 
+	if (!kfc_restart_ready(c, &lk->pos)) {
+		err = -EBUSY;
+		goto busy;
+	}
 	do {
 		rcu_read_lock();
 		if (kfc_store_find(c, lk) != KFC_ON_DEVICE) {
@@ -312,6 +317,7 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 	} while (err == -EAGAIN);
 	if (!err)
 		return KFC_CMD_DONE;
+busy:
 	if (err == -EBUSY || err == -ENOMEM) {
 		/* The client's own reads make room for its next. */
 		if (cl->inflight - cl->overdue >= KFC_CLIENT_READS)

@@ -10,9 +10,12 @@
 #include "log.h"
 #include "params.h"
 #include "stats.h"
+#include "super.h"
 
 struct kfc_net;
 struct kfc_prefixes;
+struct kfc_reboot;
+struct kfc_restart;
 struct kmem_cache;
 struct kfc_super_state;
 
@@ -25,14 +28,22 @@ struct kfc_super_state;
  * @order: last order number given out (the CAS value), epoch in the high bits;
  *	grows under the bucket lock of the key that draws it
  * @valid_from: records with a lower order number are gone (flush_all)
+ * @kept_from: @valid_from as it is on the device; writer thread, READ_ONCE
+ *	elsewhere
  * @flush_at: kfc_now() at which a delayed flush_all falls due, 0 for none
  * @wall_base: wall clock at load less boottime then, in seconds; constant
- * @loaded_at: kfc_now() at load; constant
+ *	after load
+ * @loaded_at: kfc_now() at load; constant after load
  * @index: where each object lies
  * @log: the objects
  * @dev: the device, NULL in memory-only mode; constant after load
  * @uuid: of the superblock; constant after load
  * @super: super.c's own, NULL in memory-only mode
+ * @saved: what the last unload left
+ * @restart: restart.c's own, NULL in memory-only mode; constant after load
+ * @loading: entries of the last load are still on their way to the index; set
+ *	before anybody is served, cleared once with release
+ * @reboot: reboot.c's own
  * @net: workers and listeners, net.h
  * @space: called when sets that found no place may try again; any context
  *	that may wake a task. Set before the log starts, constant afterwards
@@ -51,6 +62,7 @@ struct kfc_cache {
 	siphash_key_t hkey;
 	atomic64_t order;
 	u64 valid_from;
+	u64 kept_from;
 	u64 flush_at;
 	s64 wall_base;
 	u64 loaded_at;
@@ -59,6 +71,10 @@ struct kfc_cache {
 	struct kfc_dev *dev;
 	uuid_t uuid;
 	struct kfc_super_state *super;
+	struct kfc_saved saved;
+	struct kfc_restart *restart;
+	bool loading;
+	struct kfc_reboot *reboot;
 	struct kfc_net *net;
 	void (*space)(struct kfc_cache *c);
 	atomic_t reads;

@@ -140,6 +140,8 @@ struct kfc_write {
  * @starved: a set found no place since the last READY slab
  * @kicked: there may be work for the writer thread
  * @swept: the entries of a failed device are out of the index
+ * @disowned: the superblock says so; writer thread alone
+ * @disown_at: jiffies at which to write it again, where it could not be written
  * @dirty: buffers that wait to be zeroed; writer thread alone
  * @orphans: pages that a socket still held when their buffer was reused, with
  *	our reference; writer thread alone
@@ -177,6 +179,8 @@ struct kfc_log {
 	bool starved;
 	bool kicked;
 	bool swept;
+	bool disowned;
+	unsigned long disown_at;
 	struct list_head dirty;
 	struct page **orphans;
 	u32 nr_orphans;
@@ -279,6 +283,7 @@ static inline bool kfc_log_lent_out(const struct kfc_log *l)
 bool kfc_log_step(struct kfc_cache *c);
 int kfc_log_start(struct kfc_cache *c);
 void kfc_log_stop(struct kfc_cache *c);
+void kfc_log_settle(struct kfc_cache *c);
 void kfc_log_io_result(struct kfc_cache *c, int err);
 
 /* reclaim.c */

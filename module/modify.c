@@ -11,6 +11,7 @@
 
 #include "op.h"
 #include "prefix.h"
+#include "restart.h"
 
 /* How often a command starts over before it lets others run. */
 #define KFC_RETRIES	16
@@ -379,6 +380,8 @@ static int try_modify(struct kfc_client *cl,
 	int ret;
 	int err;
 
+	if (!kfc_restart_ready(cl->cache, &lk->pos))
+		return KFC_CMD_BUSY;
 	/* A plain set takes the slot, whatever is there. */
 	if (val && kfc_op_mode(req) == MP_SET)
 		return store(cl, req, val, lk, false);

@@ -198,6 +198,10 @@ static char *p_format = "";
 module_param_named(format, p_format, charp, 0444);
 MODULE_PARM_DESC(format, "force: format a device that is neither blank nor ours; new: empty one of ours");
 
+static char *p_recover = "";
+module_param_named(recover, p_recover, charp, 0444);
+MODULE_PARM_DESC(recover, "crash: after a crash rebuild what can be; overwritten and deleted objects may come back (default: start empty)");
+
 static char *p_uuid;
 module_param_named(uuid, p_uuid, charp, 0444);
 MODULE_PARM_DESC(uuid, "Refuse any device but the one whose superblock has this UUID");
@@ -405,6 +409,12 @@ static int kfc_params_device(struct kfc_config *cfg)
 		cfg->format = KFC_FORMAT_NEW;
 	} else if (*p_format) {
 		pr_err("format=%s: allowed are force and new\n", p_format);
+		return -EINVAL;
+	}
+	if (!strcmp(p_recover, "crash")) {
+		cfg->recover_crash = true;
+	} else if (*p_recover) {
+		pr_err("recover=%s: allowed is crash\n", p_recover);
 		return -EINVAL;
 	}
 	if (!p_uuid)

@@ -38,6 +38,7 @@ struct kfc_config {
 	u32 set_wait_ms;
 	u64 upload_bytes;
 	enum kfc_format format;
+	bool recover_crash;		/* after a crash, keep what can be */
 	bool has_uuid;
 	uuid_t uuid;
 	cpumask_var_t cpus;		/* where workers may run */

@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 
 #include "kfc.h"
+#include "restart.h"
 #include "store.h"
 
 /**
@@ -509,6 +510,8 @@ void kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
 	struct kfc_buf *b;
 	u64 *slot;
 
+	if (kfc_restart_forget(c, &lk->pos))
+		return;
 	rcu_read_lock();
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
@@ -538,6 +541,21 @@ void kfc_store_flush(struct kfc_cache *c)
 	old = READ_ONCE(c->valid_from);
 	while (old < now && !try_cmpxchg64(&c->valid_from, &old, now))
 		;
+	if (c->dev)
+		kfc_log_kick(&c->log);
+}
+
+/**
+ * kfc_store_flushed() - does what was flushed stay so after a crash?
+ * @c: the cache
+ *
+ * Any context. Return: false while the superblock is still to be written;
+ * c->space is called once it is
+ */
+bool kfc_store_flushed(const struct kfc_cache *c)
+{
+	return !c->dev || READ_ONCE(c->log.failed) ||
+	       READ_ONCE(c->kept_from) == READ_ONCE(c->valid_from);
 }
 
 /**

@@ -79,6 +79,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_flush(struct kfc_cache *c);
+bool kfc_store_flushed(const struct kfc_cache *c);
 void kfc_store_check_flush(struct kfc_cache *c);
 
 #endif /* KFC_STORE_H */

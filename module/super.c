@@ -25,6 +25,7 @@
 #include <linux/uuid.h>
 #include <linux/xxhash.h>
 
+#include "area.h"
 #include "foreign.h"
 #include "kfc.h"
 #include "super.h"
@@ -33,11 +34,11 @@
 #define KFC_PAGES_MAX	BIT_ULL(KFC_SLOT_PAGE_BITS)
 /* One less, so that an order number never wraps. */
 #define KFC_EPOCH_MAX	((1ULL << (64 - KFC_EPOCH_SHIFT)) - 2)
+/* The index is a multiple of the smallest table. */
+#define KFC_UNIT_BYTES	(64ULL << KFC_INDEX_GROWTH)
 /* Pages of a MiB. */
 #define KFC_MIB_PAGES	(1U << (20 - KFC_PAGE_SHIFT))
 #define KFC_MIB_SHIFT	(20 - KFC_PAGE_SHIFT)
-/* What the index area holds for each slab. */
-#define KFC_SLAB_ENTRY	64
 
 /* What a superblock copy came to. */
 enum kfc_copy {
@@ -72,8 +73,18 @@ static void kfc_super_io_done(struct kfc_io *io)
 	complete(&container_of(io, struct kfc_super_io, io)->done);
 }
 
-static int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
-			struct page **pages, u32 nr)
+/**
+ * kfc_super_rw() - read or write pages and wait for it
+ * @d: the device
+ * @write: write them
+ * @page_no: the first on the device
+ * @pages: order-0 pages
+ * @nr: how many
+ *
+ * Context: a process; sleeps on the device. Return: 0 or what the device says
+ */
+int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
+		 struct page **pages, u32 nr)
 {
 	struct kfc_super_io s = {
 		.io.pages = pages,
@@ -214,11 +225,11 @@ static int kfc_super_write(struct kfc_dev *d, struct kfc_super_state *st)
 	return err;
 }
 
-/* What the index area has to hold. */
-static u64 kfc_super_area_bytes(u64 index_bytes, u64 nr_slabs)
+/* Lines of an index of @index_bytes; see kfc_index_size(). */
+static u64 kfc_super_lines(u64 index_bytes)
 {
-	return index_bytes + div_u64(index_bytes, 50) +
-	       nr_slabs * KFC_SLAB_ENTRY;
+	return max(div_u64(index_bytes, KFC_UNIT_BYTES), 1ULL) <<
+	       KFC_INDEX_GROWTH;
 }
 
 /* Pages of the index area of a device of @pages pages. */
@@ -226,8 +237,7 @@ static u64 kfc_super_area(u64 index_bytes, u64 pages, u32 slab_bytes)
 {
 	u64 slabs = div_u64(pages, slab_bytes >> KFC_PAGE_SHIFT);
 
-	return (kfc_super_area_bytes(index_bytes, slabs) + KFC_PAGE - 1) >>
-	       KFC_PAGE_SHIFT;
+	return kfc_area_pages(kfc_super_lines(index_bytes), slabs);
 }
 
 /**
@@ -464,19 +474,66 @@ static int kfc_super_decide(struct kfc_cache *c, struct kfc_super_state *st)
 	return 0;
 }
 
-/* A later load may ask for a larger index than its area on the device holds. */
-static void kfc_super_fit_index(struct kfc_cache *c,
-				const struct kfc_geometry *geo)
+/* Bytes of the largest index that the area holds. */
+static u64 kfc_super_fits(const struct kfc_super *sb)
 {
-	u64 area = geo->index_pages << KFC_PAGE_SHIFT;
-	u64 slabs = (u64)geo->nr_slabs * KFC_SLAB_ENTRY;
-	u64 fits = area > slabs ? div_u64((area - slabs) * 50, 51) : 0;
+	u64 lines = kfc_area_fits(le64_to_cpu(sb->index_pages),
+				  le32_to_cpu(sb->nr_slabs));
 
-	if (kfc_super_area_bytes(c->cfg.index_bytes, geo->nr_slabs) <= area)
+	return (lines >> KFC_INDEX_GROWTH) * KFC_UNIT_BYTES;
+}
+
+/* How is this load to begin? */
+static enum kfc_found kfc_super_found(const struct kfc_cache *c,
+				      const struct kfc_super_state *st)
+{
+	const struct kfc_super *sb = &st->sb;
+	u64 saved = le32_to_cpu(sb->saved_lines0) * KFC_UNIT_BYTES;
+
+	if (st->did)
+		return KFC_FOUND_NOTHING;
+	if ((sb->flags & cpu_to_le32(KFC_SB_CLEAN)) && saved &&
+	    saved <= kfc_super_fits(sb))
+		return KFC_FOUND_CLEAN;
+	return c->cfg.recover_crash ? KFC_FOUND_CRASHED : KFC_FOUND_NOTHING;
+}
+
+/* What was saved has the size of the index that it was saved from. */
+static void kfc_super_keep_index(struct kfc_cache *c)
+{
+	u64 saved = le32_to_cpu(c->super->sb.saved_lines0) * KFC_UNIT_BYTES;
+	u64 asked = kfc_super_lines(c->cfg.index_bytes) * 64;
+
+	if (saved != asked && !c->cfg.index_auto)
+		pr_notice("%s: index of %llu MiB as it was saved, not %llu; format=new empties the device and takes another size\n",
+			  c->dev->name, saved >> 20,
+			  c->cfg.index_bytes >> 20);
+	c->cfg.index_bytes = saved;
+}
+
+/* A later load may ask for a larger index than its area on the device holds. */
+static void kfc_super_fit_index(struct kfc_cache *c)
+{
+	u64 fits = kfc_super_fits(&c->super->sb);
+
+	if (kfc_super_lines(c->cfg.index_bytes) * 64 <= fits)
 		return;
 	pr_notice("%s: index of %llu MiB, not %llu: no more fits the area kept for it when the device was formatted\n",
 		  c->dev->name, fits >> 20, c->cfg.index_bytes >> 20);
 	c->cfg.index_bytes = fits;
+}
+
+/* No object may live longer because the clock was set back. */
+static void kfc_super_clock(struct kfc_cache *c, u64 unloaded_at)
+{
+	u64 now = kfc_now(c);
+
+	if (now >= unloaded_at)
+		return;
+	pr_notice("%s: the clock is %llu s behind the last unload; time goes on from there\n",
+		  c->dev->name, unloaded_at - now);
+	c->wall_base += unloaded_at - now;
+	c->loaded_at = kfc_now(c);
 }
 
 static void kfc_super_take(struct kfc_cache *c, struct kfc_geometry *geo)
@@ -489,26 +546,33 @@ static void kfc_super_take(struct kfc_cache *c, struct kfc_geometry *geo)
 	c->hkey.key[1] = le64_to_cpu(key[1]);
 	memcpy(c->uuid.b, sb->uuid, sizeof(sb->uuid));
 	c->valid_from = le64_to_cpu(sb->valid_from);
-	atomic64_set(&c->order, c->valid_from);
+	c->kept_from = c->valid_from;
+	atomic64_set(&c->order, le64_to_cpu(sb->epoch) << KFC_EPOCH_SHIFT);
 	geo->slab_bytes = le32_to_cpu(sb->slab_bytes);
 	geo->nr_slabs = le32_to_cpu(sb->nr_slabs);
 	geo->slabs_at = le64_to_cpu(sb->slabs_at);
 	geo->index_at = le64_to_cpu(sb->index_at);
 	geo->index_pages = le64_to_cpu(sb->index_pages);
-	kfc_super_fit_index(c, geo);
+	if (c->saved.found == KFC_FOUND_CLEAN)
+		kfc_super_keep_index(c);
+	else
+		kfc_super_fit_index(c);
+	if (!c->super->did)
+		kfc_super_clock(c, le64_to_cpu(sb->unloaded_at));
 }
 
 /**
  * kfc_super_load() - find out what a device is, format it if it may be, and
  * begin a new load epoch on it
- * @c: cache with its parameters checked and its device open; gets hkey, uuid,
- *	order, valid_from and super, and a smaller cfg.index_bytes where the
- *	device has less room for it
+ * @c: cache with its parameters checked, its clock set and its device open;
+ *	gets hkey, uuid, order, valid_from, saved and super, and another
+ *	cfg.index_bytes where the device has less room for it or holds an index
+ *	of another size; its clock is set on where it is behind
  * @geo: gets what lies where
  *
- * This version starts empty each time: valid_from is raised to the new epoch,
- * and on the device so, before anything else is written. What is wrong is said
- * in one line of the log.
+ * From now on the device is not clean. Where the load starts empty, valid_from
+ * is raised to the new epoch, on the device too, before anything else is
+ * written. What is wrong is said in one line of the log.
  *
  * Context: a process; sleeps on the device.
  * Return: 0; -EMEDIUMTYPE for a device that is neither blank nor usable,
@@ -540,8 +604,14 @@ int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 	if (err)
 		goto fail;
 	epoch = le64_to_cpu(st->sb.epoch) + 1;
+	c->saved.found = kfc_super_found(c, st);
+	c->saved.epoch = le64_to_cpu(st->sb.saved_epoch);
+	c->saved.items = le64_to_cpu(st->sb.saved_items);
 	st->sb.epoch = cpu_to_le64(epoch);
-	st->sb.valid_from = cpu_to_le64(epoch << KFC_EPOCH_SHIFT);
+	if (c->saved.found == KFC_FOUND_NOTHING)
+		st->sb.valid_from = cpu_to_le64(epoch << KFC_EPOCH_SHIFT);
+	if (c->saved.found == KFC_FOUND_CLEAN)
+		c->flush_at = le64_to_cpu(st->sb.saved_flush_at);
 	st->sb.flags &= cpu_to_le32(~KFC_SB_CLEAN);
 	le64_add_cpu(&st->sb.generation, 1);
 	err = kfc_super_write(c->dev, st);
@@ -560,6 +630,23 @@ fail:
 }
 
 /**
+ * kfc_super_epoch() - number of this load
+ * @c: the cache, with a device
+ *
+ * Any context. Return: the epoch
+ */
+u64 kfc_super_epoch(const struct kfc_cache *c)
+{
+	return le64_to_cpu(c->super->sb.epoch);
+}
+
+static int kfc_super_next(struct kfc_cache *c)
+{
+	le64_add_cpu(&c->super->sb.generation, 1);
+	return kfc_super_write(c->dev, c->super);
+}
+
+/**
  * kfc_super_store() - write the superblock with the present valid_from
  * @c: the cache
  *
@@ -570,13 +657,71 @@ fail:
  */
 int kfc_super_store(struct kfc_cache *c)
 {
-	struct kfc_super_state *st = c->super;
-
-	if (!st)
+	if (!c->super)
 		return 0;
-	st->sb.valid_from = cpu_to_le64(READ_ONCE(c->valid_from));
-	le64_add_cpu(&st->sb.generation, 1);
-	return kfc_super_write(c->dev, st);
+	c->super->sb.valid_from = cpu_to_le64(READ_ONCE(c->valid_from));
+	return kfc_super_next(c);
+}
+
+/**
+ * kfc_super_unload() - the last write of a load
+ * @c: the cache
+ * @clean: the index area is whole and matches the log
+ * @items: entries in it
+ *
+ * Context: a process; sleeps on the device; one caller at a time.
+ * Return: 0, without a device too, or what the device says.
+ */
+int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items)
+{
+	struct kfc_super *sb;
+
+	if (!c->super)
+		return 0;
+	sb = &c->super->sb;
+	sb->unloaded_at = cpu_to_le64(kfc_now(c));
+	if (clean) {
+		sb->flags |= cpu_to_le32(KFC_SB_CLEAN);
+		sb->saved_lines0 = cpu_to_le32(c->index.lines0);
+		sb->saved_epoch = sb->epoch;
+		sb->saved_items = cpu_to_le64(items);
+		sb->saved_flush_at = cpu_to_le64(READ_ONCE(c->flush_at));
+	}
+	return kfc_super_store(c);
+}
+
+/**
+ * kfc_super_give_up() - nothing that lies on a device that failed counts
+ * @c: the cache; it goes on without the device
+ *
+ * A later load starts empty, with recover=crash too: what the device missed
+ * could be a delete. Context: as kfc_super_store(). Return: likewise
+ */
+int kfc_super_give_up(struct kfc_cache *c)
+{
+	u64 next;
+
+	if (!c->super)
+		return 0;
+	next = le64_to_cpu(c->super->sb.epoch) + 1;
+	c->super->sb.valid_from = cpu_to_le64(next << KFC_EPOCH_SHIFT);
+	return kfc_super_next(c);
+}
+
+/**
+ * kfc_super_undo() - a load came to nothing before it wrote anything else
+ * @c: the cache
+ *
+ * What was clean is so again. Context: as kfc_super_store().
+ */
+void kfc_super_undo(struct kfc_cache *c)
+{
+	if (!c->super || c->saved.found != KFC_FOUND_CLEAN)
+		return;
+	c->super->sb.flags |= cpu_to_le32(KFC_SB_CLEAN);
+	if (kfc_super_next(c))
+		pr_err("%s: the superblock cannot be written; the next load starts empty\n",
+		       c->dev->name);
 }
 
 /**

@@ -32,8 +32,13 @@ struct kfc_cache;
  * @epoch: loads so far
  * @valid_from: records with a lower order number are gone
  * @flags: KFC_SB_*
- * @reserved: 0
- * @unloaded_at: UNIX seconds of the last clean unload
+ * @saved_lines0: lines of the index that was saved, before any growth
+ * @unloaded_at: UNIX seconds of the last unload
+ * @saved_epoch: @epoch when the index area was written
+ * @saved_items: entries in it
+ * @saved_flush_at: UNIX seconds of a flush_all that was to come, 0 for none
+ *
+ * The four of them that begin with saved hold while KFC_SB_CLEAN is set.
  */
 struct kfc_super {
 	u8 magic[8];
@@ -51,11 +56,35 @@ struct kfc_super {
 	__le64 epoch;
 	__le64 valid_from;
 	__le32 flags;
-	__le32 reserved;
+	__le32 saved_lines0;
 	__le64 unloaded_at;
+	__le64 saved_epoch;
+	__le64 saved_items;
+	__le64 saved_flush_at;
 };
 
-static_assert(sizeof(struct kfc_super) == 128);
+static_assert(sizeof(struct kfc_super) == 152);
+
+/* How a load begins. */
+enum kfc_found {
+	KFC_FOUND_NOTHING,	/* empty: formatted, or not unloaded cleanly */
+	KFC_FOUND_CLEAN,	/* the index area is to be read */
+	KFC_FOUND_CRASHED,	/* ... not whole, and recover=crash */
+};
+
+/**
+ * struct kfc_saved - what the superblock says of the last unload
+ * @found: how this load begins
+ * @epoch: of the load that wrote the index area
+ * @items: entries in it
+ *
+ * Constant after load. The last two hold for KFC_FOUND_CLEAN.
+ */
+struct kfc_saved {
+	enum kfc_found found;
+	u64 epoch;
+	u64 items;
+};
 
 /* The geometry that the log works with, from the superblock. */
 struct kfc_geometry {
@@ -74,6 +103,12 @@ struct kfc_geometry {
 u64 kfc_super_index_auto(u64 device_bytes);
 int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo);
 int kfc_super_store(struct kfc_cache *c);
+int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items);
+int kfc_super_give_up(struct kfc_cache *c);
+void kfc_super_undo(struct kfc_cache *c);
+u64 kfc_super_epoch(const struct kfc_cache *c);
+int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
+		 struct page **pages, u32 nr);
 void kfc_super_free(struct kfc_cache *c);
 
 #endif /* KFC_SUPER_H */

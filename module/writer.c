@@ -4,11 +4,13 @@
  * from slabs that are on the device, and keeps slabs ready for the heads.
  */
 #include <linux/err.h>
+#include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 
 #include "kfc.h"
+#include "restart.h"
 
 /* While reads pin a slab or sockets hold too many pages, look again so often. */
 #define KFC_RETRY_MS 5
@@ -259,12 +261,15 @@ static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
 
 	if (!s)
 		return false;
+	/* What the last load had here must not come back from now on. */
+	kfc_restart_lock(c);
 	spin_lock(&l->lock);
 	list_del_init(&s->resident);
 	list_move_tail(&s->list, &l->drain);
 	s->state = KFC_SLAB_DRAIN;
 	l->nr_stored--;
 	spin_unlock(&l->lock);
+	kfc_restart_unlock(c);
 	if (c->dev) {
 		kfc_count(c, ext_page_evictions);
 		kfc_count(c, ext_page_reclaims);
@@ -358,6 +363,56 @@ static void keep_free(struct kfc_cache *c)
 		reclaim_slab(c, oldest_stored(l));
 }
 
+static bool flush_to_keep(struct kfc_cache *c)
+{
+	return c->dev && c->kept_from != READ_ONCE(c->valid_from) &&
+	       !READ_ONCE(c->log.failed);
+}
+
+/* A flush_all is to hold after a crash, too. */
+static bool keep_flush(struct kfc_cache *c)
+{
+	u64 from = READ_ONCE(c->valid_from);
+	int err;
+
+	if (!flush_to_keep(c))
+		return false;
+	err = kfc_super_store(c);
+	kfc_log_io_result(c, err);
+	if (err) {
+		kfc_count(c, write_errors);
+		return false;
+	}
+	WRITE_ONCE(c->kept_from, from);
+	if (c->space)
+		c->space(c);
+	return true;
+}
+
+/* The next load is to know, and the device may take it some time. */
+static void disown(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+
+	if (l->disowned || time_before(jiffies, l->disown_at))
+		return;
+	l->disown_at = jiffies + HZ;
+	l->disowned = !kfc_super_give_up(c);
+}
+
+/* From here on the cache is one in memory. */
+static void give_up(struct kfc_cache *c)
+{
+	c->log.swept = true;
+	c->log.disown_at = jiffies;
+	kfc_restart_lock(c);
+	kfc_sweep_unreadable(c);
+	kfc_restart_unlock(c);
+	/* Nobody needs to wait for the device any more. */
+	if (c->space)
+		c->space(c);
+}
+
 /**
  * kfc_log_step() - do what there is to do in the background
  * @c: the cache
@@ -370,10 +425,11 @@ bool kfc_log_step(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	bool did = do_writes(c);
 
-	if (READ_ONCE(l->failed) && !l->swept) {
-		l->swept = true;
-		kfc_sweep_unreadable(c);
-	}
+	if (READ_ONCE(l->failed) && !l->swept)
+		give_up(c);
+	if (l->swept)
+		disown(c);
+	did |= keep_flush(c);
 	did |= drain(l);
 	did |= clean_bufs(c);
 	did |= adjust_bufs(c);
@@ -401,7 +457,7 @@ static int writer(void *arg)
 
 	while (!kthread_should_stop()) {
 		bool wait = !list_empty(&l->drain) || !list_empty(&l->dirty) ||
-			    l->nr_orphans;
+			    l->nr_orphans || flush_to_keep(c);
 
 		wait_event_idle_timeout(l->wait, READ_ONCE(l->kicked) ||
 					kthread_should_stop(),
@@ -446,4 +502,44 @@ void kfc_log_stop(struct kfc_cache *c)
 	if (c->log.task)
 		kthread_stop(c->log.task);
 	c->log.task = NULL;
+}
+
+static void seal_heads(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	u32 i;
+
+	for (i = 0; i < l->nr_heads; i++) {
+		struct kfc_head *h = &l->heads[i];
+		struct kfc_slab *s;
+
+		spin_lock(&h->lock);
+		s = h->slab;
+		h->slab = NULL;
+		spin_unlock(&h->lock);
+		if (s)
+			kfc_slab_put_hold(c, s);
+	}
+}
+
+/**
+ * kfc_log_settle() - write all that is not on the device yet
+ * @c: the cache, with a device; nobody reserves any more and the writer thread
+ *	has ended
+ *
+ * Context: sleeps on the device.
+ */
+void kfc_log_settle(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+
+	seal_heads(c);
+	for (;;) {
+		WRITE_ONCE(l->kicked, false);
+		if (do_writes(c))
+			continue;
+		if (!writes_out(l))
+			return;
+		wait_event_idle(l->wait, READ_ONCE(l->kicked));
+	}
 }

@@ -2,12 +2,13 @@
 #include <stdarg.h>
 
 #include "env.h"
+#include "restart.h"
 
 u64 env_now = 1700000000;
 
 u64 kfc_now(const struct kfc_cache *c)
 {
-	return env_now;
+	return env_now + c->wall_base;
 }
 
 /* The answers of a client: bytes as they come, in the order of their nodes. */
@@ -115,9 +116,14 @@ static void do_io(struct env_dev *d, struct kfc_io *io)
 	u32 i;
 
 	io->err = 0;
-	if (io->write ? d->fail_writes : d->fail_reads) {
+	if (!io->write && io->page_no < d->bad_to &&
+	    io->page_no + io->nr_pages > d->bad_from) {
+		io->err = -EIO;
+	} else if (io->write ? d->fail_writes : d->fail_reads) {
 		--*(io->write ? &d->fail_writes : &d->fail_reads);
 		io->err = -EIO;
+	} else if (io->write && d->dies_at && d->writes >= d->dies_at) {
+		/* It has not been heard of. */
 	} else if (io->write && d->drop_writes) {
 		d->drop_writes--;
 	} else {
@@ -145,8 +151,10 @@ static void submit(struct kfc_dev *dev, struct kfc_io *io, bool write)
 	assert(io->page_no + io->nr_pages <= dev->pages);
 	io->write = write;
 	d->reads += !write;
-	/* The writer thread waits for its own reads at once. */
-	if (d->defer && !shim_rcu_depth && !write) {
+	d->read_pages += write ? 0 : io->nr_pages;
+	d->writes += write;
+	/* The writer thread waits for its own reads and the superblock at once. */
+	if (d->defer && !shim_rcu_depth && (!write || io->nr_pages == 1)) {
 		do_io(d, io);
 	} else if (d->defer) {
 		assert(d->nr < ARRAY_SIZE(d->queue));
@@ -166,9 +174,15 @@ static void dev_write(struct kfc_dev *dev, struct kfc_io *io)
 	submit(dev, io, true);
 }
 
+static int dev_flush(struct kfc_dev *dev)
+{
+	return 0;
+}
+
 static const struct kfc_dev_ops env_ops = {
 	.read = dev_read,
 	.write = dev_write,
+	.flush = dev_flush,
 };
 
 /* Let the I/O that is @nth in the queue end. */
@@ -183,9 +197,13 @@ void env_complete(struct env *e, u32 nth)
 	do_io(d, io);
 }
 
-/* What the kernel's super.c and stats.c do is tested elsewhere. */
+/*
+ * What the kernel's stats.c does is tested elsewhere. A test that links super.c
+ * has the real one, else there is one slab behind the other and no restart.
+ */
+#define maybe __attribute__((weak))
 
-int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
+maybe int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 {
 	memset(geo, 0, sizeof(*geo));
 	geo->slab_bytes = c->cfg.slab_bytes;
@@ -194,15 +212,41 @@ int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 	get_random_bytes(&c->hkey, sizeof(c->hkey));
 	atomic64_set(&c->order, 1ULL << 40);
 	c->valid_from = 1ULL << 40;
+	c->kept_from = c->valid_from;
 	return 0;
 }
 
-int kfc_super_store(struct kfc_cache *c)
+maybe int kfc_super_store(struct kfc_cache *c)
 {
 	return 0;
 }
 
-void kfc_super_free(struct kfc_cache *c)
+maybe int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items)
+{
+	return 0;
+}
+
+maybe int kfc_super_give_up(struct kfc_cache *c)
+{
+	return 0;
+}
+
+maybe void kfc_super_undo(struct kfc_cache *c)
+{
+}
+
+maybe u64 kfc_super_epoch(const struct kfc_cache *c)
+{
+	return 1;
+}
+
+maybe int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
+		       struct page **pages, u32 nr)
+{
+	return -EIO;
+}
+
+maybe void kfc_super_free(struct kfc_cache *c)
 {
 }
 
@@ -238,13 +282,34 @@ u64 kfc_bound_spare(void)
 	return 1ULL << 40;
 }
 
-void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
-	       u32 device_slabs, u32 index_bytes)
+/* Begin a load on the device as it is. Return: as kfc_cache_init() */
+int env_load(struct env *e)
+{
+	int err = kfc_cache_init(&e->c);
+
+	assert(err || !kfc_cmd_init(&e->c));
+	return err;
+}
+
+/* Forget the cache but for its parameters and its device. */
+static void forget(struct env *e)
+{
+	struct kfc_config cfg = e->c.cfg;
+
+	memset(&e->c, 0, sizeof(e->c));
+	memset(&e->counters, 0, sizeof(e->counters));
+	e->c.cfg = cfg;
+	e->c.counters = &e->counters;
+	e->c.dev = e->d.mem ? &e->d.dev : NULL;
+}
+
+/* As env_start(), on a device of so many pages, 0 for none. */
+void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
+		  u64 device_pages, u32 index_bytes)
 {
 	struct kfc_config *cfg = &e->c.cfg;
 
 	memset(e, 0, sizeof(*e));
-	e->c.counters = &e->counters;
 	cfg->slab_bytes = slab_bytes;
 	cfg->memory_bytes = (u64)slab_bytes * memory_slabs;
 	cfg->index_bytes = index_bytes;
@@ -253,29 +318,45 @@ void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	cfg->io_depth = 64;
 	cfg->read_timeout_ms = 1000;
 	cfg->set_wait_ms = 500;
-	if (device_slabs) {
+	if (device_pages) {
 		e->d.dev.ops = &env_ops;
-		e->d.dev.pages = 1 + (u64)device_slabs * (slab_bytes / KFC_PAGE);
+		e->d.dev.pages = device_pages;
 		e->d.mem = calloc(e->d.dev.pages, KFC_PAGE);
 		strcpy(e->d.dev.name, "env");
-		e->c.dev = &e->d.dev;
 	}
-	assert(!kfc_cache_init(&e->c));
-	assert(!kfc_cmd_init(&e->c));
+	forget(e);
+	assert(!env_load(e));
 }
 
-void env_stop(struct env *e)
+void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
+	       u32 device_slabs, u32 index_bytes)
+{
+	u64 pages = device_slabs * (slab_bytes / KFC_PAGE);
+
+	env_start_on(e, slab_bytes, memory_slabs, pages ? 1 + pages : 0,
+		     index_bytes);
+}
+
+/* The device stays as it is, for env_load(). */
+void env_unload(struct env *e)
 {
 	while (e->d.nr)
 		env_complete(e, 0);
 	while (kfc_log_step(&e->c))
 		while (e->d.nr)
 			env_complete(e, 0);
+	e->d.defer = false;
 	assert(!atomic_read(&e->c.reads));
 	assert(!atomic_read(&e->c.read_pages));
 	kfc_cmd_exit(&e->c);
 	kfc_cache_exit(&e->c);
 	assert(!shim_pages);
+	forget(e);
+}
+
+void env_stop(struct env *e)
+{
+	env_unload(e);
 	free(e->d.mem);
 }
 
@@ -342,6 +423,7 @@ static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 			if (e->d.nr)
 				env_complete(e, rand() % e->d.nr);
 			kfc_log_step(&e->c);
+			kfc_restart_step(&e->c);
 			break;
 		case KFC_CMD_WAIT:
 			while (ec->cl.waiting) {

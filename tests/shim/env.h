@@ -21,6 +21,12 @@
  * @drop_writes: ... are acknowledged and never made
  * @flip_reads: ... come back with one bit wrong
  * @reads: how many there were
+ * @read_pages: how many pages they had
+ * @writes: how many there were
+ * @dies_at: the write, counted from 1, from which on none is made, though all
+ *	are acknowledged; 0 for never
+ * @bad_from: reads of pages from here
+ * @bad_to: to here fail
  */
 struct env_dev {
 	struct kfc_dev dev;
@@ -33,7 +39,11 @@ struct env_dev {
 	u32 drop_writes;
 	u32 flip_reads;
 	u64 reads;
-	u64 slabs_at;
+	u64 read_pages;
+	u32 writes;
+	u32 dies_at;
+	u64 bad_from;
+	u64 bad_to;
 };
 
 /**
@@ -64,7 +74,11 @@ extern u64 env_now;
 
 void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	       u32 device_slabs, u32 index_bytes);
+void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
+		  u64 device_pages, u32 index_bytes);
 void env_stop(struct env *e);
+int env_load(struct env *e);
+void env_unload(struct env *e);
 void env_complete(struct env *e, u32 nth);
 void env_client_init(struct env *e, struct env_client *ec);
 void env_client_exit(struct env *e, struct env_client *ec);

@@ -42,6 +42,7 @@ typedef unsigned int gfp_t;
 #define __init
 #define __exit
 #define ____cacheline_aligned_in_smp
+#define BIT(n) (1UL << (n))
 #define BIT_ULL(n) (1ULL << (n))
 #define fallthrough __attribute__((fallthrough))
 #define likely(x) __builtin_expect(!!(x), 1)
@@ -67,6 +68,8 @@ typedef unsigned int gfp_t;
 #define check_mul_overflow(a, b, d) __builtin_mul_overflow(a, b, d)
 #define div_u64(a, b) ((u64)(a) / (b))
 #define div64_u64(a, b) ((u64)(a) / (b))
+#define div_u64_rem(a, b, r) (*(r) = (u64)(a) % (b), (u64)(a) / (b))
+#define is_power_of_2(n) ((n) && !((n) & ((n) - 1)))
 #define array_size(a, b) ((size_t)(a) * (b))
 #define struct_size(p, m, n) (sizeof(*(p)) + sizeof((p)->m[0]) * (size_t)(n))
 
@@ -97,6 +100,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define cmpxchg(p, o, n) ({ __typeof__(*(p)) was_ = *(p); \
 	*(p) = was_ == (o) ? (n) : was_; was_; })
 #define cmpxchg64(p, o, n) cmpxchg(p, o, n)
+#define xchg(p, n) ({ __typeof__(*(p)) was_ = *(p); *(p) = (n); was_; })
 #define try_cmpxchg64(p, o, n) ({ bool ok_ = *(p) == *(o); \
 	*(ok_ ? (p) : (__typeof__(p))(o)) = ok_ ? (n) : *(p); ok_; })
 
@@ -121,6 +125,11 @@ typedef struct { bool held; } spinlock_t;
 #define spin_lock_init(l) ((l)->held = false)
 #define spin_lock(l) do { assert(!(l)->held); (l)->held = true; } while (0)
 #define spin_unlock(l) do { assert((l)->held); (l)->held = false; } while (0)
+
+struct mutex { bool held; };
+#define mutex_init(m) ((m)->held = false)
+#define mutex_lock(m) spin_lock(m)
+#define mutex_unlock(m) spin_unlock(m)
 
 /* RCU */
 extern int shim_rcu_depth;
@@ -158,6 +167,9 @@ static inline void *shim_alloc(size_t n)
 #define kmalloc(n, g) shim_alloc(n)
 #define kzalloc(n, g) shim_alloc(n)
 #define kvzalloc(n, g) shim_alloc(n)
+#define kvmalloc(n, g) shim_alloc(n)
+#define kcalloc(n, s, g) shim_alloc((size_t)(n) * (s))
+#define __free_page(p) put_page(p)
 #define kmalloc_array(n, s, g) shim_alloc((size_t)(n) * (s))
 #define kvcalloc(n, s, g) shim_alloc((size_t)(n) * (s))
 #define __vmalloc(n, g) shim_alloc(n)
@@ -216,6 +228,9 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 #define list_for_each_entry(p, h, m) \
 	for (p = list_entry((h)->next, __typeof__(*p), m); &p->m != (h); \
 	     p = list_entry(p->m.next, __typeof__(*p), m))
+#define list_for_each_entry_reverse(p, h, m) \
+	for (p = list_entry((h)->prev, __typeof__(*p), m); &p->m != (h); \
+	     p = list_entry(p->m.prev, __typeof__(*p), m))
 #define list_for_each_entry_safe(p, n, h, m) \
 	for (p = list_entry((h)->next, __typeof__(*p), m), \
 	     n = list_entry(p->m.next, __typeof__(*p), m); &p->m != (h); \
@@ -233,6 +248,7 @@ void get_random_bytes(void *p, size_t n);
 extern unsigned long jiffies;
 #define HZ 1000
 #define msecs_to_jiffies(ms) ((unsigned long)(ms))
+#define jiffies_to_msecs(j) ((unsigned int)(j))
 #define time_before(a, b) ((long)((a) - (b)) < 0)
 #define time_after(a, b) time_before(b, a)
 #define MAX_SCHEDULE_TIMEOUT 0
@@ -247,6 +263,8 @@ struct task_struct;
 #define kthread_run(f, a, ...) ((void)(f), (struct task_struct *)NULL)
 #define kthread_stop(t) ((void)(t))
 #define kthread_should_stop() true
+#define get_task_struct(t) ((void)(t))
+#define put_task_struct(t) ((void)(t))
 #define IS_ERR(p) ((unsigned long)(p) >= (unsigned long)-4095)
 #define PTR_ERR(p) ((long)(p))
 #define ERR_PTR(e) ((void *)(long)(e))
@@ -257,6 +275,17 @@ struct completion { bool done; };
 struct work_struct { int n; };
 
 /* the rest */
+#define sort(b, n, s, c, swap) qsort(b, n, s, c)
+#define le64_add_cpu(p, n) (*(p) += (n))
+#define generate_random_uuid(u) get_random_bytes(u, 16)
+static inline void *memchr_inv(const void *p, int c, size_t n)
+{
+	for (; n; n--, p++)
+		if (*(const u8 *)p != (u8)c)
+			return (void *)p;
+	return NULL;
+}
+#define memchr_inv memchr_inv
 struct bio_vec { struct page *bv_page; unsigned int bv_len, bv_offset; };
 typedef struct { u8 b[16]; } uuid_t;
 typedef struct { unsigned long bits; } cpumask_var_t[1];
@@ -266,6 +295,7 @@ typedef struct { unsigned long bits; } cpumask_var_t[1];
 #define pr_err(...) ((void)(0 && printf(__VA_ARGS__)))
 #define pr_err_ratelimited(...) ((void)(0 && printf(__VA_ARGS__)))
 #define pr_warn(...) ((void)(0 && printf(__VA_ARGS__)))
+#define pr_notice(...) ((void)(0 && printf(__VA_ARGS__)))
 #define WARN_ON_ONCE(c) ({ bool c_ = (c); assert(!c_); c_; })
 
 #endif /* KFC_SHIM_H */

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-store-c := index record log slab writer reclaim store cache op get modify \
-	meta answer body command statcmd prefix
+store-c := index record log slab writer reclaim restart save recover store \
+	cache op get modify meta answer body command statcmd prefix
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
@@ -16,3 +16,7 @@ test_store-flags := $(store-flags)
 test_command-src := $(store-src)
 test_command-inc := $(store-inc)
 test_command-flags := $(store-flags)
+test_restart-src := $(store-src) $(top)/module/super.c \
+	$(top)/module/foreign.c
+test_restart-inc := $(store-inc)
+test_restart-flags := $(store-flags)

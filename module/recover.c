@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * After a crash, with recover=crash: the index is made anew from the summaries
+ * of the slabs, before anybody is served.
+ *
+ * Promised is that each value was once acknowledged for its key, and is not
+ * older than the last flush_all or format: valid_from is on the device before a
+ * flush_all is answered. What was deleted, overwritten or touched shortly
+ * before the crash may be there as it was, since that is nowhere on the device.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "restart.h"
+#include "store.h"
+
+/**
+ * struct kfc_recovery - an index that is being rebuilt
+ * @c: the cache
+ * @pages: a slab's summary, as it lies on the device
+ * @nr_pages: how many there are so far
+ * @epoch_end: order numbers from here on are of this load
+ * @objects: entries so far
+ * @slabs: slabs that came back
+ */
+struct kfc_recovery {
+	struct kfc_cache *c;
+	struct page **pages;
+	u32 nr_pages;
+	u64 epoch_end;
+	u64 objects;
+	u32 slabs;
+};
+
+static int kfc_read_summary(struct kfc_recovery *rc, struct kfc_slab *s, u32 n)
+{
+	struct kfc_cache *c = rc->c;
+	struct kfc_log *l = &c->log;
+	u64 end = l->geo.slabs_at + (u64)(s - l->slabs + 1) * l->slab_pages;
+	int err;
+
+	for (; rc->nr_pages < n; rc->nr_pages++) {
+		rc->pages[rc->nr_pages] = alloc_page(GFP_KERNEL);
+		if (!rc->pages[rc->nr_pages])
+			return -ENOMEM;
+	}
+	err = kfc_super_rw(c->dev, false, end - n, rc->pages, n);
+	if (err)
+		kfc_count(c, read_errors);
+	kfc_log_io_result(c, err);
+	return err;
+}
+
+/* Page @nr of a summary of @n pages, NULL where it is not what was written. */
+static struct kfc_sum_page *kfc_sum_page(struct kfc_recovery *rc, u32 n,
+					 u32 nr, u64 seq)
+{
+	struct kfc_sum_page *sp = page_address(rc->pages[n - 1 - nr]);
+	struct kfc_log *l = &rc->c->log;
+
+	if (le32_to_cpu(sp->magic) != KFC_SUM_MAGIC ||
+	    le32_to_cpu(sp->nr) != nr || le64_to_cpu(sp->seq) != seq ||
+	    !kfc_page_ok(sp, kfc_slab_seed(l, seq), l->slab_pages - 1 - nr))
+		return NULL;
+	return sp;
+}
+
+/* What does the last page of a slab say of it? */
+static void kfc_find_slab(struct kfc_recovery *rc, struct kfc_slab *s)
+{
+	struct kfc_log *l = &rc->c->log;
+	struct kfc_sum_page *sp;
+	u64 seq, order;
+	u32 nr, n;
+
+	if (kfc_read_summary(rc, s, 1))
+		return;
+	sp = page_address(rc->pages[0]);
+	seq = le64_to_cpu(sp->seq);
+	order = le64_to_cpu(sp->max_order);
+	nr = le32_to_cpu(sp->count);
+	n = DIV_ROUND_UP(nr, KFC_SUM_ENTRIES);
+	if (!kfc_sum_page(rc, 1, 0, seq))
+		return;
+	if (!seq || !nr || n >= l->slab_pages || seq >= rc->epoch_end ||
+	    order >= rc->epoch_end || order < rc->c->valid_from)
+		return;
+	s->seq = seq;
+	atomic64_set(&s->max_order, order);
+	s->nr_recs = nr;
+	s->end = (l->slab_pages - n) * KFC_PAGE;
+	s->state = KFC_SLAB_STORED;
+	rc->slabs++;
+}
+
+/* Pages of the record at @off that ends before @end. */
+static u32 kfc_pages_between(u32 off, u32 end)
+{
+	u32 last = end / KFC_PAGE;
+
+	/* Nothing of it lies in a page that begins with another record. */
+	if (end % KFC_PAGE <= KFC_PAGE_HDR)
+		last--;
+	return last - off / KFC_PAGE + 1;
+}
+
+/* The newest of a tag comes first and stays. */
+static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
+			      const struct kfc_sum_entry *e, u32 pages)
+{
+	u64 order = le64_to_cpu(e->order), page;
+	struct kfc_cache *c = rc->c;
+	struct kfc_ipos pos;
+	u64 *slot;
+
+	if (!order || order >= rc->epoch_end ||
+	    kfc_store_dead(c, order, le32_to_cpu(e->exptime)))
+		return;
+	page = (u64)(s - c->log.slabs) * c->log.slab_pages +
+	       le32_to_cpu(e->off) / KFC_PAGE;
+	pages = min(pages, kfc_read_max_pages(c));
+	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
+	if (kfc_index_find(&c->index, &pos))
+		return;
+	slot = kfc_index_place(&c->index, &pos);
+	if (*slot) {
+		kfc_count(c, ev_index);
+		return;
+	}
+	*slot = kfc_slot_make(pos.tag, kfc_class_of(pages), page);
+	atomic_inc(&s->live);
+	rc->objects++;
+}
+
+static void kfc_recover_slab(struct kfc_recovery *rc, struct kfc_slab *s)
+{
+	u32 n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+	u32 nr, i, count, end = s->end;
+
+	if (kfc_read_summary(rc, s, n))
+		return;
+	for (nr = n; nr--; ) {
+		struct kfc_sum_page *sp = kfc_sum_page(rc, n, nr, s->seq);
+
+		if (!sp) {
+			/* How long the record before is nobody knows. */
+			kfc_count(rc->c, bad_summary);
+			end = s->end;
+			continue;
+		}
+		count = min(s->nr_recs - nr * KFC_SUM_ENTRIES,
+			    KFC_SUM_ENTRIES);
+		for (i = count; i--; ) {
+			u32 off = le32_to_cpu(sp->e[i].off);
+
+			if (off % KFC_PAGE < KFC_PAGE_HDR || off >= end)
+				continue;
+			kfc_recover_entry(rc, s, &sp->e[i],
+					  kfc_pages_between(off, end));
+			end = off;
+		}
+	}
+}
+
+/**
+ * kfc_recover() - fill index and log with what a crash left on the device
+ * @c: the cache; index and log are new, nobody uses them yet
+ *
+ * Context: a process; sleeps on the device. Return: 0 or -ENOMEM
+ */
+int kfc_recover(struct kfc_cache *c)
+{
+	struct kfc_recovery rc = { .c = c };
+	struct kfc_log *l = &c->log;
+	unsigned long since = jiffies;
+	struct kfc_slab *s;
+	u32 i;
+
+	rc.epoch_end = kfc_super_epoch(c) << KFC_EPOCH_SHIFT;
+	rc.pages = kvcalloc(l->slab_pages, sizeof(*rc.pages), GFP_KERNEL);
+	if (!rc.pages)
+		return -ENOMEM;
+	for (i = 0; i < l->nr_slabs; i++) {
+		kfc_find_slab(&rc, &l->slabs[i]);
+		cond_resched();
+	}
+	kfc_restart_link(c);
+	list_for_each_entry_reverse(s, &l->stored, list) {
+		kfc_recover_slab(&rc, s);
+		cond_resched();
+	}
+	pr_info("%s: recovered %llu objects of %u slabs in %u ms\n",
+		c->dev->name, rc.objects, rc.slabs,
+		jiffies_to_msecs(jiffies - since));
+	while (rc.nr_pages)
+		put_page(rc.pages[--rc.nr_pages]);
+	kvfree(rc.pages);
+	return 0;
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * A clean unload: the slab table and the slots go to the index area.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/printk.h>
+#include <linux/sched.h>
+#include <linux/string.h>
+#include <linux/xxhash.h>
+
+#include "area.h"
+#include "restart.h"
+
+/**
+ * kfc_area_sum() - checksum of a page of the index area
+ * @c: the cache
+ * @h: the page
+ * @at: its place in the area
+ *
+ * Any context.
+ */
+u64 kfc_area_sum(struct kfc_cache *c, struct kfc_area_hdr *h, u64 at)
+{
+	u64 seed = c->log.salt ^ le64_to_cpu(h->epoch) << 32 ^ at;
+	__le64 was = h->sum;
+	u64 sum;
+
+	h->sum = 0;
+	sum = xxh64(h, KFC_PAGE, seed);
+	h->sum = was;
+	return sum;
+}
+
+/**
+ * struct kfc_saving - an index area that is being written
+ * @c: the cache
+ * @pages: KFC_RANGE_PAGES of them
+ * @epoch: of this load
+ * @lost: entries in pages that could not be written
+ */
+struct kfc_saving {
+	struct kfc_cache *c;
+	struct page **pages;
+	u64 epoch;
+	u64 lost;
+};
+
+/* Page @nr of those that are written next, empty. */
+static void *kfc_new_page(struct kfc_saving *sv, u32 nr, u32 magic, u64 first)
+{
+	struct kfc_area_hdr *h = page_address(sv->pages[nr]);
+
+	memset(h, 0, KFC_PAGE);
+	h->magic = cpu_to_le32(magic);
+	h->epoch = cpu_to_le64(sv->epoch);
+	h->first = cpu_to_le64(first);
+	return h;
+}
+
+/* A page that can't be written costs its entries at the next load. */
+static int kfc_write_pages(struct kfc_saving *sv, u64 at, u32 nr)
+{
+	struct kfc_cache *c = sv->c;
+	int err;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		struct kfc_area_hdr *h = page_address(sv->pages[i]);
+
+		h->pages = cpu_to_le16(nr);
+		h->sum = cpu_to_le64(kfc_area_sum(c, h, at + i));
+	}
+	err = kfc_super_rw(c->dev, true, c->log.geo.index_at + at, sv->pages,
+			   nr);
+	if (err)
+		kfc_count(c, write_errors);
+	kfc_log_io_result(c, err);
+	return err;
+}
+
+static void kfc_save_slab(const struct kfc_slab *s, struct kfc_area_slab *e)
+{
+	if (s->state != KFC_SLAB_STORED)
+		return;
+	e->seq = cpu_to_le64(s->seq);
+	e->max_order = cpu_to_le64(atomic64_read(&s->max_order));
+	e->nr_recs = cpu_to_le32(s->nr_recs);
+	e->end = cpu_to_le32(s->end);
+}
+
+static bool kfc_save_table(struct kfc_saving *sv)
+{
+	struct kfc_log *l = &sv->c->log;
+	u32 at, pages = kfc_area_table(l->nr_slabs);
+
+	for (at = 0; at < pages; at++) {
+		u32 i, first = at * KFC_AREA_SLABS;
+		u32 n = min_t(u32, l->nr_slabs - first, KFC_AREA_SLABS);
+		struct kfc_area_slabs *a;
+
+		a = kfc_new_page(sv, 0, KFC_AREA_SLABS_MAGIC, first);
+		a->hdr.nr = cpu_to_le16(n);
+		for (i = 0; i < n; i++)
+			kfc_save_slab(&l->slabs[first + i], &a->slab[i]);
+		/* All of its slabs would be lost. */
+		if (kfc_write_pages(sv, at, 1))
+			return false;
+	}
+	return true;
+}
+
+/* Return: entries of the range, whose pages are written. */
+static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
+{
+	struct kfc_cache *c = sv->c;
+	u32 line = range * KFC_RANGE_LINES, pages = 1, n = 0, last, i;
+	u32 end = min(line + KFC_RANGE_LINES, c->index.lines);
+	u64 at = kfc_area_table(c->log.nr_slabs) +
+		 (u64)range * KFC_RANGE_PAGES;
+	struct kfc_area_slots *a;
+	u64 items = 0;
+
+	last = line / KFC_GROUP_LINES;
+	a = kfc_new_page(sv, 0, KFC_AREA_SLOTS_MAGIC, last);
+	for (; line < end; line++) {
+		const u64 *v = kfc_index_line(&c->index, line);
+		u32 group = line / KFC_GROUP_LINES;
+
+		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+			if (!v[i])
+				continue;
+			if (n == KFC_AREA_SLOTS ||
+			    group - last >= KFC_AREA_GAP) {
+				if (WARN_ON_ONCE(pages == KFC_RANGE_PAGES))
+					break;
+				a = kfc_new_page(sv, pages++,
+						 KFC_AREA_SLOTS_MAGIC, group);
+				n = 0;
+			}
+			a->slot[n++] = cpu_to_le64(v[i]);
+			a->hdr.nr = cpu_to_le16(n);
+			last = group;
+			items++;
+		}
+	}
+	if (kfc_write_pages(sv, at, pages))
+		sv->lost += items;
+	return items;
+}
+
+/**
+ * kfc_save() - write the slab table and the index to the index area
+ * @c: the cache; nobody uses it and its slabs are on the device
+ * @pages: KFC_RANGE_PAGES of them to write from
+ * @items: gets the number of entries
+ *
+ * Context: a process; sleeps on the device.
+ * Return: false where the next load can't use it
+ */
+bool kfc_save(struct kfc_cache *c, struct page **pages, u64 *items)
+{
+	struct kfc_saving sv = { .c = c, .pages = pages };
+	unsigned long since = jiffies;
+	u32 line;
+
+	sv.epoch = kfc_super_epoch(c);
+	*items = 0;
+	if (kfc_area_pages(c->index.lines, c->log.nr_slabs) >
+	    c->log.geo.index_pages)
+		return false;
+	if (!kfc_save_table(&sv))
+		return false;
+	for (line = 0; line < c->index.lines; line += KFC_RANGE_LINES) {
+		*items += kfc_save_range(&sv, line / KFC_RANGE_LINES);
+		if (READ_ONCE(c->log.failed))
+			return false;
+		cond_resched();
+	}
+	pr_info("%s: %llu objects are kept for the next load, written in %u ms\n",
+		c->dev->name, *items - sv.lost,
+		jiffies_to_msecs(jiffies - since));
+	return true;
+}
