@@ -18,6 +18,7 @@
 #include "kfc.h"
 #include "net.h"
 #include "proc.h"
+#include "reboot.h"
 #include "version.h"
 
 static struct kfc_cache *kfc;
@@ -41,6 +42,17 @@ static int kfc_open_device(struct kfc_cache *c)
 		return PTR_ERR(d);
 	c->dev = d;
 	return 0;
+}
+
+static void kfc_stop(struct kfc_cache *c)
+{
+	kfc_params_live(NULL);
+	kfc_proc_exit(c);
+	kfc_net_stop(c);
+	kfc_cmd_exit(c);
+	kfc_cache_exit(c);
+	kfc_blockdev_close(c->dev);
+	kfc_params_free(&c->cfg);
 }
 
 static int kfc_start(struct kfc_cache *c)
@@ -72,8 +84,14 @@ static int kfc_start(struct kfc_cache *c)
 	if (err)
 		goto net;
 	kfc_params_live(c);
+	err = kfc_failed(kfc_reboot_init(c, kfc_stop));
+	if (err)
+		goto live;
 	kfc_stats_announce(c);
 	return 0;
+live:
+	kfc_params_live(NULL);
+	kfc_proc_exit(c);
 net:
 	kfc_net_stop(c);
 cmd:
@@ -85,17 +103,6 @@ device:
 params:
 	kfc_params_free(&c->cfg);
 	return err;
-}
-
-static void kfc_stop(struct kfc_cache *c)
-{
-	kfc_params_live(NULL);
-	kfc_proc_exit(c);
-	kfc_net_stop(c);
-	kfc_cmd_exit(c);
-	kfc_cache_exit(c);
-	kfc_blockdev_close(c->dev);
-	kfc_params_free(&c->cfg);
 }
 
 static void kfc_free(struct kfc_cache *c)
@@ -121,7 +128,8 @@ static int __init kfc_module_init(void)
 
 static void __exit kfc_module_exit(void)
 {
-	kfc_stop(kfc);
+	if (!kfc_reboot_exit(kfc))
+		kfc_stop(kfc);
 	kfc_free(kfc);
 }
 
