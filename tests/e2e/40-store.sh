@@ -20,11 +20,11 @@ balance() {
 
 AT_EXIT=unpart
 
-# --- a device of 32 MiB gets 85 MB
-check "a partition of 32 MiB" part 32
-must_load "wrap: insmod" device="${DEV}p1" memory_mb=16 slab_size=1 index_mb=4
+# --- a device of 16 MiB gets 42 MB
+check "a partition of 16 MiB" part 16
+must_load "wrap: insmod" device="${DEV}p1" memory_mb=8 slab_size=1 index_mb=2
 SIZES="--sizes 200-8000"
-N=40000
+N=20000
 # shellcheck disable=SC2086
 obj() { objects "$@" $SIZES; }
 check "wrap: load $N objects" obj load --count $N --seconds 100 --conns 4
@@ -35,16 +35,16 @@ same "wrap: total_items" "$(stat total_items)" $N
 balance "wrap" $N
 holds "wrap: evictions have one reason" \
 	"$(stat evictions) == $(sum_of kfc_evictions_)"
-holds "wrap: the log went round" "$(stat extstore_bytes_written) > 60 << 20"
-holds "wrap: it holds what fits" "$(stat curr_items) > 4000"
+holds "wrap: the log went round" "$(stat extstore_bytes_written) > 30 << 20"
+holds "wrap: it holds what fits" "$(stat curr_items) > 1500"
 OLD=$((N / 4))
 reads=$(stat kfc_device_reads) false=$(stat kfc_false_reads)
 check "wrap: the oldest are gone" obj verify --count $OLD --max-misses $OLD --min-misses $OLD
 same "wrap: a miss reads nothing" $(($(stat kfc_device_reads) - reads)) \
 	$(($(stat kfc_false_reads) - false))
 holds "wrap: but for a tag in 1,000 at most" "$(stat kfc_false_reads) - $false <= $OLD / 1000"
-NEW=$((N - 3000))
-check "wrap: the newest are all there" obj verify --first $NEW --count 3000 \
+NEW=$((N - 1200))
+check "wrap: the newest are all there" obj verify --first $NEW --count 1200 \
 	--max-misses 1
 check "wrap: every answer is right or a miss" obj verify --first $OLD --count $((NEW - OLD)) \
 	--shuffle --max-misses $N --seconds 100
@@ -52,13 +52,13 @@ same "wrap: one read for each hit on the device" \
 	$(($(stat kfc_device_reads) - $(stat kfc_false_reads))) "$(stat kfc_device_hits)"
 same "wrap: hits come from the device or memory" \
 	$(($(stat kfc_device_hits) + $(stat kfc_memory_hits))) "$(stat get_hits)"
-holds "wrap: many from the device" "$(stat kfc_device_hits) > 2000"
-check "wrap: mixed commands while it wraps" obj mixed --count 16000 --conns 4 --seconds 15 \
+holds "wrap: many from the device" "$(stat kfc_device_hits) > 1000"
+check "wrap: mixed commands while it wraps" obj mixed --count 8000 --conns 4 --seconds 10 \
 	--ops 60000 --max-misses 1000000
 tail -n 1 "$T/out" | sed 's/^/# /'
-in_background "$T/load2" obj load --count 24000 --seed 21 --seconds 60
+in_background "$T/load2" obj load --count 12000 --seed 21 --seconds 60
 p=$BG
-check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 15 --seed 4 \
+check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 8 --seed 4 \
 	--ops 60000 --max-misses 1000000
 tail -n 1 "$T/out" | sed "s/^/# /"
 wait "$p" || not_ok "wrap: the load beside it" "$(tail -n 1 "$T/load2")"
@@ -82,17 +82,17 @@ unpart
 must_load "memory: insmod" memory_mb=32 slab_size=1 index_mb=4
 relay py "$E2E/store.py" "$HOST" "$PORT" "memory" expiry flush cas
 unload_check "memory, first"
-must_load "memory: insmod again" memory_mb=32 slab_size=1 index_mb=4
-check "memory: load 25,000 objects" obj load --count 25000 --seconds 60
-same "memory: total_items" "$(stat total_items)" 25000
-balance "memory" 25000
+must_load "memory: insmod again" memory_mb=16 slab_size=1 index_mb=2
+check "memory: load 12,000 objects" obj load --count 12000 --seconds 60
+same "memory: total_items" "$(stat total_items)" 12000
+balance "memory" 12000
 holds "memory: some were evicted" "$(stat evictions) > 5000"
-check "memory: the newest are all there" obj verify --first 21000 --count 4000 \
+check "memory: the newest are all there" obj verify --first 10000 --count 2000 \
 	--max-misses 1
-check "memory: every answer is right or a miss" obj verify --count 21000 --max-misses 21000 \
+check "memory: every answer is right or a miss" obj verify --count 10000 --max-misses 10000 \
 	--shuffle --seconds 60
-check "memory: mixed commands while it evicts" obj mixed --count 16000 --conns 4 \
-	--seconds 10 --ops 60000 --max-misses 1000000
+check "memory: mixed commands while it evicts" obj mixed --count 8000 --conns 4 \
+	--seconds 8 --ops 60000 --max-misses 1000000
 same "memory: the device was never asked" "$(stat kfc_device_reads)" 0
 unload_check "memory"
 
