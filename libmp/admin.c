@@ -76,29 +76,10 @@ static const char *mp_lru(const struct mp_line *l, unsigned int n)
 	return MP_ERROR;
 }
 
-/* "all", "hash", or classes separated by commas. */
-static bool mp_classes(const struct mp_tok *t)
-{
-	const u8 *s = t->p, *end = t->p + t->len;
-	u64 class;
-
-	if (mp_is(t, "all", 3) || mp_is(t, "hash", 4))
-		return true;
-	while (s < end) {
-		const u8 *comma = memchr(s, ',', (size_t)(end - s));
-		size_t len = (size_t)((comma ? comma : end) - s);
-
-		if (!mp_get_u64(s, len, &class) || !class ||
-		    class > MP_CLASS_MAX)
-			return false;
-		s += len + 1;
-	}
-	return true;
-}
-
 static const char *mp_crawler(const struct mp_line *l, unsigned int n)
 {
 	const struct mp_tok *t = l->tok;
+	u64 classes;
 	u32 num;
 
 	if (n == 2 && (mp_is(&t[1], "enable", 6) || mp_is(&t[1], "disable", 7)))
@@ -106,8 +87,8 @@ static const char *mp_crawler(const struct mp_line *l, unsigned int n)
 	if (n < 3)
 		return MP_ERROR;
 	if (mp_is(&t[1], "crawl", 5))
-		return mp_classes(&t[2]) ? MP_OK :
-					   "BADCLASS invalid class id\r\n";
+		return mp_dump_classes(t[2].p, t[2].len, &classes) ? MP_OK :
+			"BADCLASS invalid class id\r\n";
 	if (mp_is(&t[1], "tocrawl", 7))
 		return mp_tok_u32(&t[2], &num) ? MP_OK : MP_BAD_FORMAT;
 	if (!mp_is(&t[1], "sleep", 5))

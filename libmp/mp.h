@@ -39,7 +39,7 @@ enum mp_op {
 	MP_SET, MP_ADD, MP_REPLACE, MP_APPEND, MP_PREPEND, MP_CAS, /* a value follows */
 	MP_DELETE, MP_INCR, MP_DECR, MP_TOUCH,
 	MP_FLUSH_ALL, MP_VERSION, MP_VERBOSITY, MP_STATS, MP_CACHE_MEMLIMIT,
-	MP_SHUTDOWN, MP_QUIT,
+	MP_SHUTDOWN, MP_QUIT, MP_METADUMP,
 	/* mn, mg, ms (a value follows), md, ma, me */
 	MP_META_NOOP, MP_META_GET, MP_META_SET, MP_META_DELETE, MP_META_ARITH,
 	MP_META_DEBUG,
@@ -96,7 +96,8 @@ struct mp_meta {
  * @delta: amount of incr and decr; megabytes of cache_memlimit
  * @cas: unique of cas
  * @arg: rest of a stats line, @arg_len bytes, spaces at its ends cut off; the
- *	key of a binary stat; what the client says to MP_SASL_AUTH and _STEP
+ *	key of a binary stat; what the client says to MP_SASL_AUTH and _STEP;
+ *	what is to be dumped, see mp_dump_classes()
  * @arg_len: length of @arg
  * @drop_old: a storage command that takes the key's older value with it where
  *	it is refused for its size or for want of memory
@@ -314,6 +315,41 @@ size_t mp_put_meta_head(char *dst, const char *code, const struct mp_req *req,
 			const struct mp_meta_item *it);
 size_t mp_put_meta_debug(char *dst, const struct mp_req *req,
 			 const struct mp_meta_item *it, u32 cls);
+
+/**
+ * struct mp_dump_item - what a dump tells of an item
+ * @key: the key
+ * @klen: its length, at most MP_KEY_MAX
+ * @fetched: it was fetched
+ * @exptime: UNIX seconds, 0 for never
+ * @time: UNIX seconds of the last access
+ * @vlen: bytes of the value
+ * @cls: slab class
+ * @cas: its unique
+ * @size: bytes of the item
+ */
+struct mp_dump_item {
+	const u8 *key;
+	u8 klen;
+	bool fetched;
+	u32 exptime;
+	u32 time;
+	u32 vlen;
+	u32 cls;
+	u64 cas;
+	u64 size;
+};
+
+/* "key=", exp, la, cas, fetch, cls, size; every byte of the key may be %XX. */
+#define MP_METADUMP_MAX (4 + 3 * MP_KEY_MAX + 5 + 10 + 4 + 10 + 5 + \
+			 MP_U64_MAX_LEN + 10 + 5 + 10 + 6 + MP_U64_MAX_LEN + 1)
+#define MP_CACHEDUMP_MAX (5 + MP_KEY_MAX + 2 + 10 + 4 + 10 + 5)
+
+bool mp_dump_classes(const u8 *p, size_t len, u64 *classes);
+bool mp_is_cachedump(const struct mp_req *req);
+const char *mp_cachedump(const struct mp_req *req, u32 *cls, u64 *limit);
+size_t mp_put_metadump(char *dst, const struct mp_dump_item *it);
+size_t mp_put_cachedump(char *dst, const struct mp_dump_item *it);
 
 /* Binary: a header, in both directions. */
 #define MP_BIN_HEAD	24

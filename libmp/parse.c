@@ -264,6 +264,8 @@ static enum mp_status mp_line(struct mp_parser *p, const u8 *buf, size_t *pos,
 	*pos = (size_t)(lf - buf) + 1;
 	if (p->meta && l.n && mp_is_meta(&l.tok[0]))
 		return mp_meta(p, &l, req, err);
+	if (mp_metadump(&l, req))
+		return MP_REQ;
 	if (l.n && mp_admin(&l, err))
 		return MP_ERR;
 	cmd = l.n ? mp_find(&l.tok[0]) : NULL;

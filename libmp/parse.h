@@ -96,6 +96,7 @@ enum mp_status mp_long_line(struct mp_parser *p, const u8 *buf, size_t *pos,
 enum mp_status mp_keys(struct mp_parser *p, const u8 *buf, size_t *pos,
 		       size_t len, struct mp_req *req, struct mp_err *err);
 bool mp_admin(const struct mp_line *l, struct mp_err *err);
+bool mp_metadump(const struct mp_line *l, struct mp_req *req);
 bool mp_is_meta(const struct mp_tok *t);
 enum mp_status mp_meta(const struct mp_parser *p, const struct mp_line *l,
 		       struct mp_req *req, struct mp_err *err);

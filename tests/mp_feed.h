@@ -78,7 +78,7 @@ static const char *const feed_ops[MP_OP_NR] = {
 	[MP_FLUSH_ALL] = "flush_all", [MP_VERSION] = "version",
 	[MP_VERBOSITY] = "verbosity", [MP_STATS] = "stats",
 	[MP_CACHE_MEMLIMIT] = "cache_memlimit", [MP_SHUTDOWN] = "shutdown",
-	[MP_QUIT] = "quit",
+	[MP_QUIT] = "quit", [MP_METADUMP] = "metadump",
 };
 
 /* Short words as they are, long ones by length and a sum of their bytes. */
@@ -130,6 +130,7 @@ static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 	case MP_CACHE_MEMLIMIT:
 	case MP_SHUTDOWN:
 	case MP_QUIT:
+	case MP_METADUMP:
 		key = false;
 		break;
 	default:
@@ -160,7 +161,7 @@ static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 	if (r->op == MP_INCR || r->op == MP_DECR || r->op == MP_CACHE_MEMLIMIT)
 		feed_note(l, " d=%llu", r->delta);
 	if (r->arg_len) {
-		FEED_CHECK(r->op == MP_STATS);
+		FEED_CHECK(r->op == MP_STATS || r->op == MP_METADUMP);
 		feed_inside(r->arg, r->arg_len, buf, used);
 		FEED_CHECK(r->arg[0] != ' ' && r->arg[r->arg_len - 1] != ' ');
 		feed_word(l, "arg", r->arg, r->arg_len);
