@@ -25,8 +25,8 @@ static u32 max_read_pages(const struct kfc_config *cfg)
  * kfc_cache_bound() - the most memory that the store takes
  * @c: the cache; its configuration is complete and the device known
  *
- * Return: bytes: index, slab buffers and table, reads in flight, what loading and
- * unloading need
+ * Return: bytes: index, slab buffers and table, reads in flight, dumps, what
+ * loading and unloading need
  */
 u64 kfc_cache_bound(const struct kfc_cache *c)
 {
@@ -36,6 +36,7 @@ u64 kfc_cache_bound(const struct kfc_cache *c)
 
 	return index + index / 512 + kfc_log_bound(&c->cfg, slabs) +
 	       kfc_restart_bound(c) +
+	       ARRAY_SIZE(c->dumping) * KFC_PAGE +
 	       (c->dev ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
 }
 

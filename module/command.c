@@ -66,6 +66,7 @@ void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c)
 void kfc_client_close(struct kfc_client *cl)
 {
 	cl->closed = true;
+	kfc_dump_drop(cl);
 	kfc_op_unhold(cl);
 }
 
@@ -175,7 +176,11 @@ static enum kfc_cmd_ret administer(struct kfc_client *cl,
 	case MP_META_NOOP:
 		kfc_say(cl, req, "MN\r\n");
 		break;
+	case MP_METADUMP:
+		return kfc_run_dump(cl, req);
 	case MP_STATS:
+		if (mp_is_cachedump(req))
+			return kfc_run_dump(cl, req);
 		return kfc_run_stats(cl, req);
 	case MP_CACHE_MEMLIMIT:
 		memlimit(cl, req);

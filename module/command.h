@@ -11,6 +11,7 @@
 
 struct kfc_cache;
 struct kfc_client;
+struct kfc_dump;
 struct kfc_op;
 
 /**
@@ -66,6 +67,7 @@ enum kfc_cmd_ret {
  * @overdue: how many of them nobody waits for any more (read_timeout_ms)
  * @waiting: the operation that holds back later commands, or NULL
  * @held: what that operation read, for when the command is run again
+ * @dump: of a dump that has begun, else NULL
  * @ops: operations in flight, oldest first, for kfc_cmd_tick()
  * @closed: kfc_client_close() was called
  * @cursor: how far the present command's answer is, see KFC_CMD_MORE
@@ -84,6 +86,7 @@ struct kfc_client {
 	int overdue;
 	struct kfc_op *waiting;
 	struct kfc_op *held;
+	struct kfc_dump *dump;
 	struct list_head ops;
 	bool closed;
 	unsigned long cursor;

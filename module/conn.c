@@ -668,7 +668,8 @@ enum kfc_turn kfc_conn_turn(struct kfc_conn *c)
  *
  * Context: the owner.
  * Return: KFC_TURN_AGAIN: it is to get a turn; KFC_TURN_CLOSE: it has been idle
- *	for too long, or did not fetch its last answers; KFC_TURN_REST.
+ *	for too long, or did not fetch its last answers, or its dump;
+ *	KFC_TURN_REST.
  */
 enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 {
@@ -681,6 +682,10 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 		kfc_count(c->client.cache, idle_kicks);
 		return KFC_TURN_CLOSE;
 	}
+	/* It keeps others from theirs. */
+	if (c->client.dump && c->blocked &&
+	    time_after(jiffies, c->last + KFC_STALLED * HZ))
+		return KFC_TURN_CLOSE;
 	if (c->blocked && sk_stream_is_writeable(c->sock->sk))
 		return KFC_TURN_AGAIN;
 	return KFC_TURN_REST;

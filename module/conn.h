@@ -26,6 +26,8 @@ struct socket;
 /* What a connection gets in one turn. */
 #define KFC_TURN_CMDS	64
 #define KFC_TURN_BYTES	65536
+/* How long a client with a dump under way may take nothing of it, s. */
+#define KFC_STALLED	60
 /* How long a closing connection may take to fetch its last answers, s. */
 #define KFC_LINGER	10
 

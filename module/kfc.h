@@ -51,6 +51,7 @@ struct kfc_super_state;
  * @read_pages: pages of reads that are in flight or not sent yet
  * @overdue: of the reads in flight, those that nobody waits for any more
  * @max_read_pages: how many those may be; constant after load
+ * @dumping: a metadump, and a cachedump, is under way; cmpxchg()
  * @index_full: it was said that the index is full; set once
  * @op_cache: of struct kfc_op; constant after load
  * @prefixes: of stats detail; constant after load
@@ -83,6 +84,7 @@ struct kfc_cache {
 	u32 max_read_pages;
 	struct kmem_cache *op_cache;
 	struct kfc_prefixes *prefixes;
+	bool dumping[2];
 	bool index_full;
 };
 

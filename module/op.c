@@ -28,16 +28,11 @@ static void op_release(struct kfc_out_node *n)
 	kfc_op_put(container_of(n, struct kfc_op, node));
 }
 
-static void modify_done(struct kfc_op *op)
+/* What a waiting command asked for is there: it is run again. */
+static void hold(struct kfc_op *op)
 {
 	struct kfc_client *cl = op->ev.client;
-	struct kfc_cache *c = cl->cache;
 
-	kfc_read_finish(c, &op->lk, &op->rd);
-	if (op->lk.order) {
-		kfc_count(c, ext_objects_read);
-		kfc_count_add(c, ext_bytes_read, op->lk.rec.vlen);
-	}
 	if (op->abandoned)
 		return;
 	cl->waiting = NULL;
@@ -45,6 +40,31 @@ static void modify_done(struct kfc_op *op)
 		return;
 	op->refs++;
 	cl->held = op;
+}
+
+static void modify_done(struct kfc_op *op)
+{
+	struct kfc_cache *c = op->ev.client->cache;
+
+	kfc_read_finish(c, &op->lk, &op->rd);
+	if (op->lk.order) {
+		kfc_count(c, ext_objects_read);
+		kfc_count_add(c, ext_bytes_read, op->lk.rec.vlen);
+	}
+	hold(op);
+}
+
+/* A slab must not wait for a client that takes its time: it is let go. */
+static void dump_done(struct kfc_op *op)
+{
+	struct kfc_cache *c = op->ev.client->cache;
+
+	atomic_dec(&c->reads);
+	kfc_log_io_result(c, op->rd.io.err);
+	if (op->rd.io.err)
+		kfc_count(c, read_errors);
+	kfc_read_unpin(c, &op->rd);
+	hold(op);
 }
 
 static void op_event(struct kfc_event *ev)
@@ -57,7 +77,9 @@ static void op_event(struct kfc_event *ev)
 		ev->client->overdue--;
 		atomic_dec(&ev->client->cache->overdue);
 	}
-	if (op->modify)
+	if (op->dump)
+		dump_done(op);
+	else if (op->modify)
 		modify_done(op);
 	else
 		kfc_get_done(op);
@@ -75,6 +97,31 @@ static void op_io_done(struct kfc_io *io)
 static bool device_hangs(struct kfc_cache *c)
 {
 	return atomic_read(&c->overdue) * 2 > READ_ONCE(c->cfg.io_depth);
+}
+
+static struct kfc_op *op_alloc(struct kfc_client *cl)
+{
+	struct kfc_op *op;
+
+	op = kmem_cache_alloc(cl->cache->op_cache, GFP_NOWAIT | __GFP_NOWARN);
+	if (op)
+		memset(op, 0, offsetof(struct kfc_op, key));
+	return op;
+}
+
+/* The operation's read is prepared: it is one of the client's from now on. */
+static void op_add(struct kfc_client *cl, struct kfc_op *op)
+{
+	op->ev.client = cl;
+	op->ev.fn = op_event;
+	op->rd.io.done = op_io_done;
+	op->refs = 1;
+	op->bv = op->inline_bv;
+	op->deadline = jiffies +
+		msecs_to_jiffies(READ_ONCE(cl->cache->cfg.read_timeout_ms));
+	list_add_tail(&op->list, &cl->ops);
+	cl->inflight++;
+	INIT_LIST_HEAD(&op->node.list);
 }
 
 /**
@@ -99,10 +146,9 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 		return -ETIMEDOUT;
 	if (cl->inflight - cl->overdue >= KFC_CLIENT_READS)
 		return -EBUSY;
-	op = kmem_cache_alloc(c->op_cache, GFP_NOWAIT | __GFP_NOWARN);
+	op = op_alloc(cl);
 	if (!op)
 		return -ENOMEM;
-	memset(op, 0, offsetof(struct kfc_op, key));
 	op->lk = *lk;
 	memcpy(op->key, lk->key.p, lk->key.len);
 	op->lk.key.p = op->key;
@@ -111,17 +157,8 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 		kmem_cache_free(c->op_cache, op);
 		return err;
 	}
-	op->ev.client = cl;
-	op->ev.fn = op_event;
-	op->rd.io.done = op_io_done;
-	op->refs = 1;
 	op->modify = !get;
-	op->bv = op->inline_bv;
-	op->deadline = jiffies +
-		       msecs_to_jiffies(READ_ONCE(c->cfg.read_timeout_ms));
-	list_add_tail(&op->list, &cl->ops);
-	cl->inflight++;
-	INIT_LIST_HEAD(&op->node.list);
+	op_add(cl, op);
 	if (get) {
 		memcpy(&op->req, get, offsetof(struct mp_req, key_buf));
 		op->req.key = op->key;
@@ -132,6 +169,42 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 		cl->waiting = op;
 		kfc_count(c, rmw_reads);
 	}
+	kfc_read_start(c, &op->rd);
+	return 0;
+}
+
+/**
+ * kfc_op_read() - read pages of a slab; the client waits for them
+ * @cl: the client; @cl->held is what was read when its command is run again,
+ *	NULL where that took too long
+ * @s: the slab, pinned; on success the pin is the read's, until it ends
+ * @page: first page, counted from the slab's
+ * @nr: how many
+ *
+ * Context: the client's thread; does not sleep.
+ * Return: as kfc_op_start()
+ */
+int kfc_op_read(struct kfc_client *cl, struct kfc_slab *s, u32 page, u32 nr)
+{
+	struct kfc_cache *c = cl->cache;
+	struct kfc_op *op;
+	int err;
+
+	if (device_hangs(c))
+		return -ETIMEDOUT;
+	op = op_alloc(cl);
+	if (!op)
+		return -ENOMEM;
+	err = kfc_read_pages(c, s, page, nr, &op->rd);
+	if (err) {
+		kmem_cache_free(c->op_cache, op);
+		return err;
+	}
+	op->modify = true;
+	op->dump = true;
+	op_add(cl, op);
+	cl->waiting = op;
+	kfc_count(c, dump_reads);
 	kfc_read_start(c, &op->rd);
 	return 0;
 }
@@ -189,7 +262,7 @@ static void abandon(struct kfc_client *cl, struct kfc_op *op)
 		return;
 	}
 	/* The command goes on as after a miss: so it has to be one. */
-	if (!kfc_store_remove(c, &op->lk))
+	if (!op->dump && !kfc_store_remove(c, &op->lk))
 		kfc_count(c, ev_device);
 	cl->waiting = NULL;
 }

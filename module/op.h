@@ -28,6 +28,7 @@ static_assert(MP_BIN_ERROR_MAX <= KFC_HEAD_MAX);
  * @refs: the read and, for a get, the answer
  * @abandoned: the deadline has passed and the command went on
  * @modify: for a command that waits, not for an answer
+ * @dump: ... that is a dump: of pages, not of an object
  * @bv: pieces of the value
  * @inline_bv: @bv of small records
  * @key: copy of the key
@@ -47,6 +48,7 @@ struct kfc_op {
 	int refs;
 	bool abandoned;
 	bool modify;
+	bool dump;
 	struct bio_vec *bv;
 	struct bio_vec inline_bv[4];
 	u8 key[MP_KEY_MAX];
@@ -129,6 +131,7 @@ void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req);
 /* op.c */
 int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 		 const struct mp_req *get);
+int kfc_op_read(struct kfc_client *cl, struct kfc_slab *s, u32 page, u32 nr);
 bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk);
 void kfc_op_unhold(struct kfc_client *cl);
 void kfc_op_put(struct kfc_op *op);
@@ -143,6 +146,10 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 /* statcmd.c */
 enum kfc_cmd_ret kfc_run_stats(struct kfc_client *cl,
 			       const struct mp_req *req);
+
+/* dump.c */
+enum kfc_cmd_ret kfc_run_dump(struct kfc_client *cl, const struct mp_req *req);
+void kfc_dump_drop(struct kfc_client *cl);
 
 /* meta.c */
 bool kfc_meta_wins(struct kfc_cache *c, const struct mp_req *req,

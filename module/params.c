@@ -66,6 +66,7 @@ enum {
 	KFC_IO_DEPTH,
 	KFC_READ_TIMEOUT_MS,
 	KFC_SET_WAIT_MS,
+	KFC_DUMP_ENABLED,
 };
 
 static int kfc_memory_change(struct kfc_cache *c, u32 mb)
@@ -102,6 +103,8 @@ static struct kfc_number kfc_numbers[] = {
 		offsetof(struct kfc_config, read_timeout_ms) },
 	[KFC_SET_WAIT_MS] = { "set_wait_ms", 500, 0, 60000, " ms",
 		offsetof(struct kfc_config, set_wait_ms) },
+	[KFC_DUMP_ENABLED] = { "dump_enabled", 1, 0, 1, "",
+		offsetof(struct kfc_config, dump_enabled) },
 };
 
 /* The loaded cache, for run-time changes; kernel_param_lock(). */
@@ -266,6 +269,11 @@ module_param_cb(set_wait_ms, &kfc_number_ops, &kfc_numbers[KFC_SET_WAIT_MS],
 __MODULE_PARM_TYPE(set_wait_ms, "uint");
 MODULE_PARM_DESC(set_wait_ms, "How long a set may wait for a place while the device writes, ms (default 500)");
 
+module_param_cb(dump_enabled, &kfc_number_ops, &kfc_numbers[KFC_DUMP_ENABLED],
+		0644);
+__MODULE_PARM_TYPE(dump_enabled, "uint");
+MODULE_PARM_DESC(dump_enabled, "0: refuse lru_crawler metadump and stats cachedump, as memcached's -X (default 1)");
+
 static u32 kfc_value(int which)
 {
 	return kfc_numbers[which].val;
@@ -302,6 +310,7 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->io_depth = kfc_value(KFC_IO_DEPTH);
 	cfg->read_timeout_ms = kfc_value(KFC_READ_TIMEOUT_MS);
 	cfg->set_wait_ms = kfc_value(KFC_SET_WAIT_MS);
+	cfg->dump_enabled = kfc_value(KFC_DUMP_ENABLED);
 	return 0;
 }
 

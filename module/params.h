@@ -18,7 +18,7 @@ enum kfc_format {
  * struct kfc_config - the parameters, checked and with their defaults filled in
  *
  * Written by params.c at load; afterwards only idle_timeout, max_conns,
- * io_depth, read_timeout_ms and set_wait_ms may change (WRITE_ONCE by params.c,
+ * io_depth, read_timeout_ms, set_wait_ms and dump_enabled may change (WRITE_ONCE by params.c,
  * READ_ONCE by everybody else).
  */
 struct kfc_config {
@@ -36,6 +36,7 @@ struct kfc_config {
 	u32 io_depth;			/* device reads in flight */
 	u32 read_timeout_ms;
 	u32 set_wait_ms;
+	u32 dump_enabled;		/* 0 or 1 */
 	u64 upload_bytes;
 	enum kfc_format format;
 	bool recover_crash;		/* after a crash, keep what can be */

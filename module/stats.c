@@ -81,6 +81,7 @@ static const struct {
 	KFC_COUNTER(dev_reads, "kfc_device_reads"),
 	KFC_COUNTER(dev_read_bytes, "kfc_device_read_bytes"),
 	KFC_COUNTER(rmw_reads, "kfc_device_reads_modify"),
+	KFC_COUNTER(dump_reads, "kfc_device_reads_dump"),
 	KFC_COUNTER(mem_hits, "kfc_memory_hits"),
 	KFC_COUNTER(pages_replaced, "kfc_lent_pages_replaced"),
 	KFC_COUNTER(uploads_evicted, "kfc_uploads_evicted"),
@@ -331,7 +332,8 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_line(&l, "hash_algorithm", "siphash");
 	kfc_u64(&l, "idle_timeout", READ_ONCE(cfg->idle_timeout));
 	kfc_line(&l, "flush_enabled", "yes");
-	kfc_line(&l, "dump_enabled", "no");
+	kfc_line(&l, "dump_enabled",
+		 READ_ONCE(cfg->dump_enabled) ? "yes" : "no");
 	kfc_line(&l, "ssl_enabled", "no");
 	kfc_line(&l, "kfc_device", "%s", cfg->device ?: "");
 	if (c->dev)

@@ -178,6 +178,36 @@ nomem:
 }
 
 /**
+ * kfc_read_pages() - get ready to read pages of a slab
+ * @c: the cache
+ * @s: the slab, pinned; on success the pin is the read's
+ * @page: first page, counted from the slab's
+ * @nr: how many
+ * @rd: io.done is set by the caller, the rest is filled in, but for slot
+ *
+ * Context: does not sleep.
+ * Return: 0, and a read is counted; -EBUSY at the bounds of reads; -ENOMEM
+ */
+int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
+		   struct kfc_read *rd)
+{
+	u64 first = (u64)(s - c->log.slabs) * c->log.slab_pages;
+	int err;
+
+	if (!take_read_budget(c, nr))
+		return -EBUSY;
+	err = alloc_read_pages(c, rd, nr);
+	if (err)
+		return err;
+	rd->slab = s;
+	rd->seq = s->seq;
+	rd->io.pages = rd->pages;
+	rd->io.nr_pages = nr;
+	rd->io.page_no = c->log.geo.slabs_at + first + page;
+	return 0;
+}
+
+/**
  * kfc_read_prepare() - get ready to read what a slot points to
  * @c: the cache
  * @lk: kfc_store_find() said KFC_ON_DEVICE
@@ -193,8 +223,7 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 		     struct kfc_read *rd)
 {
 	struct kfc_slab *s = kfc_slab_of(&c->log, lk->slot);
-	u64 page = kfc_slot_page(lk->slot);
-	u32 in = page % c->log.slab_pages, n;
+	u32 in = kfc_slot_page(lk->slot) % c->log.slab_pages, n;
 	u64 *slot;
 	int err;
 
@@ -218,18 +247,10 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 	}
 	n = min(kfc_class_pages(kfc_slot_class(lk->slot)),
 		c->log.slab_pages - in);
-	err = -EBUSY;
-	if (!take_read_budget(c, n))
-		goto unpin;
-	err = alloc_read_pages(c, rd, n);
+	err = kfc_read_pages(c, s, in, n, rd);
 	if (err)
 		goto unpin;
-	rd->slab = s;
-	rd->seq = s->seq;
 	rd->slot = lk->slot;
-	rd->io.pages = rd->pages;
-	rd->io.nr_pages = n;
-	rd->io.page_no = c->log.geo.slabs_at + page;
 	return 0;
 unpin:
 	lk->pinned = false;

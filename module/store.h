@@ -65,6 +65,8 @@ enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk);
 bool kfc_store_dead(struct kfc_cache *c, u64 order, u32 exptime);
 void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk);
 
+int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
+		   struct kfc_read *rd);
 int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 		     struct kfc_read *rd);
 void kfc_read_start(struct kfc_cache *c, struct kfc_read *rd);

@@ -153,10 +153,7 @@ static void submit(struct kfc_dev *dev, struct kfc_io *io, bool write)
 	d->reads += !write;
 	d->read_pages += write ? 0 : io->nr_pages;
 	d->writes += write;
-	/* The writer thread waits for its own reads and the superblock at once. */
-	if (d->defer && !shim_rcu_depth && (!write || io->nr_pages == 1)) {
-		do_io(d, io);
-	} else if (d->defer) {
+	if (d->defer) {
 		assert(d->nr < ARRAY_SIZE(d->queue));
 		d->queue[d->nr++] = io;
 	} else {
@@ -195,6 +192,15 @@ void env_complete(struct env *e, u32 nth)
 	memmove(&d->queue[nth], &d->queue[nth + 1],
 		(d->nr - nth) * sizeof(d->queue[0]));
 	do_io(d, io);
+}
+
+/* The writer thread waits for its own read, which is the last one. */
+static struct env *waiting;
+
+static void env_wait(void)
+{
+	assert(waiting->d.nr);
+	env_complete(waiting, waiting->d.nr - 1);
 }
 
 /*
@@ -318,6 +324,9 @@ void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	cfg->io_depth = 64;
 	cfg->read_timeout_ms = 1000;
 	cfg->set_wait_ms = 500;
+	cfg->dump_enabled = 1;
+	waiting = e;
+	shim_wait = env_wait;
 	if (device_pages) {
 		e->d.dev.ops = &env_ops;
 		e->d.dev.pages = device_pages;

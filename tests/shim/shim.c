@@ -3,6 +3,7 @@
 
 int shim_rcu_depth;
 int shim_fail_alloc;
+void (*shim_wait)(void);
 long shim_pages;
 unsigned long jiffies = 1000;
 

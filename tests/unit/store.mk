@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 store-c := index record log slab writer reclaim restart save recover store \
-	cache op get modify meta answer body command statcmd prefix
+	cache op get modify meta answer body command statcmd prefix walk dump
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
@@ -20,3 +20,6 @@ test_restart-src := $(store-src) $(top)/module/super.c \
 	$(top)/module/foreign.c
 test_restart-inc := $(store-inc)
 test_restart-flags := $(store-flags)
+test_dump-src := $(store-src)
+test_dump-inc := $(store-inc)
+test_dump-flags := $(store-flags)
