@@ -113,6 +113,29 @@ static void feed_inside(const u8 *p, size_t n, const u8 *buf, size_t used)
 	FEED_CHECK(p >= buf && n <= used && (size_t)(p - buf) <= used - n);
 }
 
+/* What is dumped, and its lines, into just the room that mp.h promises. */
+static void feed_dump(const struct mp_req *r)
+{
+	struct mp_dump_item it = { .key = r->arg, .exptime = ~0u, .time = ~0u,
+		.vlen = ~0u, .cls = ~0u, .cas = ~0ULL, .size = ~0ULL };
+	char *meta = malloc(MP_METADUMP_MAX), *list = malloc(MP_CACHEDUMP_MAX);
+	u32 cls = 0;
+	size_t n;
+	u64 num;
+
+	it.klen = r->arg_len < MP_KEY_MAX ? r->arg_len : MP_KEY_MAX;
+	n = mp_put_metadump(meta, &it);
+	FEED_CHECK(n <= MP_METADUMP_MAX && meta[n - 1] == '\n');
+	FEED_CHECK(!memchr(meta, '\n', n - 1) && !memchr(meta, 0, n));
+	FEED_CHECK(mp_put_cachedump(list, &it) <= MP_CACHEDUMP_MAX);
+	mp_dump_classes(r->arg, r->arg_len, &num);
+	if (r->op == MP_STATS && mp_is_cachedump(r) &&
+	    !mp_cachedump(r, &cls, &num))
+		FEED_CHECK(cls < 64);
+	free(meta);
+	free(list);
+}
+
 static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 		     size_t used)
 {
@@ -165,6 +188,7 @@ static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 		feed_inside(r->arg, r->arg_len, buf, used);
 		FEED_CHECK(r->arg[0] != ' ' && r->arg[r->arg_len - 1] != ' ');
 		feed_word(l, "arg", r->arg, r->arg_len);
+		feed_dump(r);
 	}
 	if (r->noreply) {
 		FEED_CHECK(r->op > MP_GATS);

@@ -226,7 +226,8 @@ def numbers():
             ("slab_size", 0, 65), ("item_max", 1023, 16777216), ("threads", -1, 3),
             ("upload_mb", 0, 99999999), ("max_conns", 0, 1048577),
             ("idle_timeout", -1, 31536001), ("io_depth", 0, 4097),
-            ("read_timeout_ms", 9, 600001), ("set_wait_ms", -1, 60001)):
+            ("read_timeout_ms", 9, 600001), ("set_wait_ms", -1, 60001),
+            ("dump_enabled", -1, 2)):
         for value in (low, high, "x1"):
             refused(f"{p}={value}", "EINVAL", f"^{p}={value}: .*allowed are [0-9]",
                     f"{p}={value}")
@@ -318,7 +319,7 @@ def run_time():
         same(f"{name} at run time: counts", setting(key), str(good))
     for name in os.listdir(top):
         want = 0o644 if name in ("max_conns", "idle_timeout", "io_depth", "read_timeout_ms",
-                                 "set_wait_ms") else 0o444
+                                 "set_wait_ms", "dump_enabled") else 0o444
         same(f"mode of {name}", oct(stat.S_IMODE(os.stat(f"{top}/{name}").st_mode)), oct(want))
 
 
