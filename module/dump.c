@@ -252,7 +252,7 @@ static void read_ended(struct kfc_client *cl, struct kfc_dump *d)
 		d->walk.no_device = true;
 	} else if (cl->held->rd.io.err) {
 		kfc_op_unhold(cl);
-		kfc_walk_skip(cl->cache, &d->walk);
+		kfc_walk_failed(&d->walk);
 	}
 }
 

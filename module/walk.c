@@ -391,3 +391,21 @@ void kfc_walk_unpin(struct kfc_slab *s)
 	smp_mb__before_atomic();
 	atomic_dec(&s->pins);
 }
+
+/**
+ * kfc_walk_failed() - the pages that were asked for can't be read
+ * @w: the walk; goes on behind them, or without a summary
+ *
+ * Any context.
+ */
+void kfc_walk_failed(struct kfc_walk *w)
+{
+	if (!w->picked) {
+		want_all(w);
+	} else {
+		w->page = w->io_page + w->io_nr;
+		w->off = 0;
+		w->good = false;
+	}
+	w->io_nr = 0;
+}

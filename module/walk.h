@@ -87,5 +87,6 @@ enum kfc_step_ret kfc_walk_step(struct kfc_cache *c, struct kfc_walk *w,
 struct kfc_slab *kfc_walk_pin(struct kfc_cache *c, struct kfc_walk *w);
 void kfc_walk_unpin(struct kfc_slab *s);
 void kfc_walk_skip(struct kfc_cache *c, struct kfc_walk *w);
+void kfc_walk_failed(struct kfc_walk *w);
 
 #endif /* KFC_WALK_H */

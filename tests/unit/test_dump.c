@@ -400,6 +400,39 @@ static void test_device_hangs(void **state)
 	env_stop(&e);
 }
 
+/* A read that fails costs the objects on its pages, or none. */
+static void test_bad_reads(void **state)
+{
+	struct env_client ec;
+	u32 all, n, i, lost = 0;
+	struct env e;
+
+	srand(65);
+	env_start(&e, 1 << 20, 4, 12, 256 << 10);
+	env_client_init(&e, &ec);
+	fill(&e, &ec, 6000);
+	fresh();
+	all = check_lines(&e, env_ask(&e, &ec, "lru_crawler metadump all\r\n"),
+			  true);
+	for (i = 0; i < 4; i++) {
+		fresh();
+		if (i & 1)
+			e.d.fail_reads = 1;
+		else
+			e.d.flip_reads = 1;
+		n = check_lines(&e, env_ask(&e, &ec,
+					    "lru_crawler metadump all\r\n"),
+				true);
+		assert_in_range(n, all - all / 5, all);
+		lost += all - n;
+	}
+	assert_int_equal(e.counters.read_errors, 2);
+	print_message("4 bad reads: %u of %u objects not listed\n", lost,
+		      4 * all);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 static void test_no_memory(void **state)
 {
 	struct env_client ec;
@@ -616,6 +649,7 @@ int main(void)
 		cmocka_unit_test(test_client_goes),
 		cmocka_unit_test(test_holds_nothing),
 		cmocka_unit_test(test_device_hangs),
+		cmocka_unit_test(test_bad_reads),
 		cmocka_unit_test(test_no_memory),
 	};
 
