@@ -6,6 +6,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "dev.h"
 #include "index.h"
@@ -140,8 +141,9 @@ struct kfc_write {
  * @starved: a set found no place since the last READY slab
  * @kicked: there may be work for the writer thread
  * @swept: the entries of a failed device are out of the index
- * @disowned: the superblock says so; writer thread alone
- * @disown_at: jiffies at which to write it again, where it could not be written
+ * @disown: writes the superblock of a failed device
+ * @disowned: it did
+ * @disown_at: jiffies from which on to try again; writer thread alone
  * @dirty: buffers that wait to be zeroed; writer thread alone
  * @orphans: pages that a socket still held when their buffer was reused, with
  *	our reference; writer thread alone
@@ -179,6 +181,7 @@ struct kfc_log {
 	bool starved;
 	bool kicked;
 	bool swept;
+	struct work_struct disown;
 	bool disowned;
 	unsigned long disown_at;
 	struct list_head dirty;

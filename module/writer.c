@@ -8,6 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/workqueue.h>
 
 #include "kfc.h"
 #include "restart.h"
@@ -389,15 +390,24 @@ static bool keep_flush(struct kfc_cache *c)
 	return true;
 }
 
-/* The next load is to know, and the device may take it some time. */
-static void disown(struct kfc_cache *c)
+static void disown_work(struct work_struct *work)
 {
-	struct kfc_log *l = &c->log;
+	struct kfc_log *l = container_of(work, struct kfc_log, disown);
 
-	if (l->disowned || time_before(jiffies, l->disown_at))
+	if (!kfc_super_give_up(container_of(l, struct kfc_cache, log)))
+		WRITE_ONCE(l->disowned, true);
+}
+
+/*
+ * The next load is to know, and the device may take it some time. It may hang,
+ * too: the writer has the memory to look after.
+ */
+static void disown(struct kfc_log *l)
+{
+	if (READ_ONCE(l->disowned) || time_before(jiffies, l->disown_at))
 		return;
 	l->disown_at = jiffies + HZ;
-	l->disowned = !kfc_super_give_up(c);
+	queue_work(system_unbound_wq, &l->disown);
 }
 
 /* From here on the cache is one in memory. */
@@ -428,7 +438,7 @@ bool kfc_log_step(struct kfc_cache *c)
 	if (READ_ONCE(l->failed) && !l->swept)
 		give_up(c);
 	if (l->swept)
-		disown(c);
+		disown(l);
 	did |= keep_flush(c);
 	did |= drain(l);
 	did |= clean_bufs(c);
@@ -482,6 +492,7 @@ int kfc_log_start(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	struct task_struct *t;
 
+	INIT_WORK(&l->disown, disown_work);
 	while (kfc_log_step(c))
 		;
 	t = kthread_run(writer, c, "kfatcache-log");
@@ -502,6 +513,7 @@ void kfc_log_stop(struct kfc_cache *c)
 	if (c->log.task)
 		kthread_stop(c->log.task);
 	c->log.task = NULL;
+	flush_work(&c->log.disown);
 }
 
 static void seal_heads(struct kfc_cache *c)
