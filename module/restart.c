@@ -207,8 +207,10 @@ void kfc_restart_link(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	struct kfc_slab **by_age, *s;
 	u32 i, nr, at = 0;
+	bool sorted;
 
 	by_age = kfc_sorted(l, &nr);
+	sorted = by_age;
 	for (i = 0; i < nr; i++)
 		list_move_tail(&by_age[i]->list, &l->stored);
 	if (nr)
@@ -218,7 +220,7 @@ void kfc_restart_link(struct kfc_cache *c)
 		s = &l->slabs[(at + i) % l->nr_slabs];
 		if (s->state == KFC_SLAB_FREE) {
 			list_move_tail(&s->list, &l->free);
-		} else if (!by_age) {
+		} else if (!sorted) {
 			list_move_tail(&s->list, &l->stored);
 			nr++;
 		}
