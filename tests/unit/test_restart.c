@@ -451,8 +451,28 @@ static void test_refused_before_loaded(void **state)
 	}
 }
 
+/* No slot points into a slab that has no records. */
+static void check_slots(struct env *e)
+{
+	u32 line, i;
+
+	for (line = 0; line < e->c.index.lines; line++) {
+		u64 *v = kfc_index_line(&e->c.index, line);
+
+		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+			u8 st = v[i] ? kfc_slab_of(&e->c.log, v[i])->state :
+				KFC_SLAB_STORED;
+
+			assert_true(st != KFC_SLAB_FREE &&
+				    st != KFC_SLAB_READY &&
+				    st != KFC_SLAB_DRAIN);
+		}
+	}
+	assert_int_equal(live_items(e), slots_used(e));
+}
+
 /* The log goes round while most is still to be loaded. */
-static void test_reclaim_while_loading(void **state)
+static void reclaim_while_loading(u32 ops)
 {
 	struct env_client ec;
 	u32 k, i, want, had;
@@ -467,9 +487,13 @@ static void test_reclaim_while_loading(void **state)
 	env_client_init(&e, &ec);
 	had = e.c.saved.items;
 	for (i = 0; i < 12000; i++) {
+		if (i == ops) {
+			load_all(&e);
+			check_slots(&e);
+		}
 		/* The ranges of these keys are loaded, some others not. */
 		k = rand() % 200;
-		if (i == 1000)
+		if (i == ops - 1)
 			assert_true(e.c.loading);
 		store_len(&e, &ec, k, 2000);
 		model[k].expires = 0;
@@ -478,7 +502,7 @@ static void test_reclaim_while_loading(void **state)
 	}
 	load_all(&e);
 	step(&e);
-	assert_int_equal(live_items(&e), slots_used(&e));
+	check_slots(&e);
 	check_all(&e, &ec);
 	/* None of the old ones can have stayed, each is accounted for. */
 	for (k = 0; k < 200; k++)
@@ -490,6 +514,14 @@ static void test_reclaim_while_loading(void **state)
 	assert_int_equal(want, 0);
 	env_client_exit(&e, &ec);
 	env_stop(&e);
+}
+
+static void test_reclaim_while_loading(void **state)
+{
+	u32 ops;
+
+	for (ops = 2000; ops <= 12000; ops += 1000)
+		reclaim_while_loading(ops);
 }
 
 static u8 *area_page(struct env *e, u64 at)
@@ -589,7 +621,7 @@ static void test_lies(void **state)
 	struct env_client ec;
 	struct env e;
 
-	for (round = 0; round < 60; round++) {
+	for (round = 0; round < 20; round++) {
 		srand(round);
 		start(&e, 24, MIB);
 		env_client_init(&e, &ec);
@@ -711,7 +743,7 @@ static void test_unload_dies(void **state)
 	struct env_client ec;
 	struct env e;
 
-	for (n = 1; n < 40; n++) {
+	for (n = 1; n < 28; n++) {
 		srand(7);
 		start(&e, 24, MIB);
 		env_client_init(&e, &ec);
@@ -995,6 +1027,35 @@ static void test_recover(void **state)
 	assert_true(all > 1000);
 }
 
+/* Power fails as soon as a flush_all was answered. */
+static void test_flush_then_crash(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		srand(41);
+		start(&e, 24, MIB);
+		e.c.cfg.recover_crash = true;
+		env_client_init(&e, &ec);
+		fill(&e, &ec);
+		step(&e);
+		if (i)
+			ASK("OK\r\n", "flush_all\r\n");
+		env_client_exit(&e, &ec);
+		crash(&e);
+		assert_int_equal(env_load(&e), 0);
+		env_client_init(&e, &ec);
+		if (i)
+			assert_int_equal(check_all(&e, &ec), 0);
+		else
+			assert_true(check_all(&e, &ec) > KEYS / 2);
+		env_client_exit(&e, &ec);
+		env_stop(&e);
+	}
+}
+
 static double seconds(void)
 {
 	struct timespec t;
@@ -1088,6 +1149,7 @@ int main(void)
 		cmocka_unit_test(test_index_size),
 		cmocka_unit_test(test_failed_device),
 		cmocka_unit_test(test_recover),
+		cmocka_unit_test(test_flush_then_crash),
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_rounds_full),
 		cmocka_unit_test(test_figures),
