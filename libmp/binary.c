@@ -154,7 +154,7 @@ static enum mp_status mp_bin_check(const struct mp_parser *p,
 	/* Neither side can overflow: 16 and 8 bits on the left. */
 	if (b->klen + b->extlen > b->bodylen)
 		return mp_bin_close(err, MP_BIN_UNKNOWN);
-	if (p->sasl && !p->authed &&
+	if (p->auth && !p->authed &&
 	    !(cmd && (mp_bin_sasl(cmd->op) || cmd->op == MP_VERSION)))
 		return mp_bin_close(err, MP_BIN_AUTH);
 	if (b->klen > MP_KEY_MAX)
@@ -164,7 +164,7 @@ static enum mp_status mp_bin_check(const struct mp_parser *p,
 	if (!mp_bin_fits(cmd, b))
 		return mp_bin_close(err, MP_BIN_INVALID);
 	if (mp_bin_sasl(cmd->op)) {
-		if (!p->sasl)
+		if (!p->auth)
 			return mp_bin_fail(err, MP_BIN_UNKNOWN, b->bodylen);
 		if (b->klen > MP_SASL_NAME_MAX)
 			return mp_bin_fail(err, MP_BIN_INVALID, b->bodylen);

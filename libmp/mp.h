@@ -45,6 +45,8 @@ enum mp_op {
 	MP_META_DEBUG,
 	/* of the binary protocol alone; the rest of it are those above */
 	MP_NOOP, MP_SASL_LIST, MP_SASL_AUTH, MP_SASL_STEP,
+	/* the set by which a text client says who it is */
+	MP_AUTH,
 	MP_OP_NR
 };
 
@@ -96,8 +98,8 @@ struct mp_meta {
  * @delta: amount of incr and decr; megabytes of cache_memlimit
  * @cas: unique of cas
  * @arg: rest of a stats line, @arg_len bytes, spaces at its ends cut off; the
- *	key of a binary stat; what the client says to MP_SASL_AUTH and _STEP;
- *	what is to be dumped, see mp_dump_classes()
+ *	key of a binary stat; what the client says to MP_SASL_AUTH, _STEP and
+ *	MP_AUTH; what is to be dumped, see mp_dump_classes()
  * @arg_len: length of @arg
  * @drop_old: a storage command that takes the key's older value with it where
  *	it is refused for its size or for want of memory
@@ -192,11 +194,11 @@ enum mp_proto {
  * @proto: the connection's protocol, found by its first byte
  * @meta: meta commands are known
  * @binary: a first byte of 0x80 begins the binary protocol
- * @sasl: binary clients have to authenticate; without it there is no SASL
+ * @auth: clients have to authenticate; without it there is no SASL
  * @authed: ... and this one has
  *
  * Zero it (mp_parser_init()) before the first byte. Its owner may then set
- * @meta, @binary, @sasl, and @authed when it is so; only mp_parse() touches the
+ * @meta, @binary, @auth, and @authed when it is so; only mp_parse() touches the
  * other fields.
  */
 struct mp_parser {
@@ -210,7 +212,7 @@ struct mp_parser {
 	enum mp_proto proto;
 	bool meta;
 	bool binary;
-	bool sasl;
+	bool auth;
 	bool authed;
 };
 
@@ -351,6 +353,23 @@ const char *mp_cachedump(const struct mp_req *req, u32 *cls, u64 *limit);
 size_t mp_put_metadump(char *dst, const struct mp_dump_item *it);
 size_t mp_put_cachedump(char *dst, const struct mp_dump_item *it);
 
+/**
+ * struct mp_login - who a client says it is
+ * @user: the name, @ulen bytes, no NUL among them
+ * @pass: the password, @plen bytes, no NUL among them
+ * @ulen: length of @user
+ * @plen: length of @pass
+ */
+struct mp_login {
+	const u8 *user;
+	const u8 *pass;
+	size_t ulen;
+	size_t plen;
+};
+
+bool mp_login_text(const u8 *p, size_t len, struct mp_login *in);
+bool mp_login_plain(const u8 *p, size_t len, struct mp_login *in);
+
 /* Binary: a header, in both directions. */
 #define MP_BIN_HEAD	24
 /* Longest answer of mp_put_bin_error(). */
@@ -412,6 +431,10 @@ const char *mp_bin_text(u16 status);
 #define MP_BAD_EXPTIME	"CLIENT_ERROR invalid exptime argument\r\n"
 #define MP_BAD_DELTA	"CLIENT_ERROR invalid numeric delta argument\r\n"
 #define MP_NON_NUMERIC	"CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"
+#define MP_NOT_AUTHED	"CLIENT_ERROR unauthenticated\r\n"
+#define MP_BAD_LOGIN	"CLIENT_ERROR bad authentication token format\r\n"
+#define MP_BAD_LOGIN_END "CLIENT_ERROR bad command line termination\r\n"
+#define MP_AUTH_FAILURE	"CLIENT_ERROR authentication failure\r\n"
 #define MP_TOO_LARGE	"SERVER_ERROR object too large for cache\r\n"
 #define MP_NO_MEMORY	"SERVER_ERROR out of memory storing object\r\n"
 #define MP_NO_MEMORY_READ "SERVER_ERROR out of memory writing get response\r\n"

@@ -56,7 +56,13 @@ static const struct mp_cmd mp_cmds[] = {
 	{ }
 };
 
-static void mp_split(struct mp_line *l, const u8 *s, const u8 *lf)
+/**
+ * mp_split() - the words of a line
+ * @l: gets them
+ * @s: where the line begins
+ * @lf: its end
+ */
+void mp_split(struct mp_line *l, const u8 *s, const u8 *lf)
 {
 	const u8 *nul;
 
@@ -335,6 +341,8 @@ enum mp_status mp_parse(struct mp_parser *p, const u8 *buf, size_t len,
 			   MP_PROTO_BINARY : MP_PROTO_TEXT;
 	if (p->proto == MP_PROTO_BINARY)
 		return mp_binary(p, buf, len, used, req, err);
+	if (p->auth && !p->authed)
+		return mp_auth(buf, len, used, req, err);
 
 	if (p->skip_line && len) {
 		lf = memchr(buf, '\n', len);

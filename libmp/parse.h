@@ -91,6 +91,9 @@ static inline bool mp_take_key(const struct mp_tok *t, struct mp_req *req)
 	return true;
 }
 
+void mp_split(struct mp_line *l, const u8 *s, const u8 *lf);
+enum mp_status mp_auth(const u8 *buf, size_t len, size_t *used,
+		       struct mp_req *req, struct mp_err *err);
 enum mp_status mp_long_line(struct mp_parser *p, const u8 *buf, size_t *pos,
 			    size_t len, struct mp_err *err);
 enum mp_status mp_keys(struct mp_parser *p, const u8 *buf, size_t *pos,

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	mp_parser_init(&p, FUZZ_ITEM_MAX);
 	p.binary = true;
 	p.proto = MP_PROTO_BINARY;
-	p.sasl = data[FUZZ_PIECES] & 1;
+	p.auth = data[FUZZ_PIECES] & 1;
 	p.authed = data[FUZZ_PIECES] & 2;
 	fuzz_pieces(&p, data, data + FUZZ_PIECES + 1, size - FUZZ_PIECES - 1);
 	return 0;

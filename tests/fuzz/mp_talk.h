@@ -15,7 +15,7 @@ static const char *const talk_ops[MP_OP_NR] = {
 	[MP_META_DELETE] = "md", [MP_META_ARITH] = "ma",
 	[MP_META_DEBUG] = "me", [MP_NOOP] = "noop",
 	[MP_SASL_LIST] = "sasl_list", [MP_SASL_AUTH] = "sasl_auth",
-	[MP_SASL_STEP] = "sasl_step",
+	[MP_SASL_STEP] = "sasl_step", [MP_AUTH] = "auth",
 };
 
 static const char *talk_op(enum mp_op op)
@@ -189,11 +189,53 @@ static void talk_binary(struct feed *f, const struct mp_req *r, const u8 *buf,
 	feed_note(l, " #%x; ", r->opaque);
 }
 
+static void talk_inside(const u8 *p, size_t n, const struct mp_req *r)
+{
+	feed_inside(p, n, r->arg, r->arg_len);
+	FEED_CHECK(!memchr(p, 0, n));
+}
+
+static void talk_auth(struct feed *f, const struct mp_req *r, const u8 *buf,
+		      size_t used)
+{
+	struct mp_login in;
+
+	FEED_CHECK(!r->noreply && !r->last && !r->klen && !r->vlen);
+	feed_note(&f->log, "auth");
+	if (r->arg_len) {
+		feed_inside(r->arg, r->arg_len, buf, used);
+		feed_word(&f->log, "arg", r->arg, r->arg_len);
+	}
+	if (mp_login_text(r->arg, r->arg_len, &in)) {
+		talk_inside(in.user, in.ulen, r);
+		talk_inside(in.pass, in.plen, r);
+		FEED_CHECK(in.ulen && in.plen);
+		feed_word(&f->log, "user", in.user, in.ulen);
+		feed_word(&f->log, "pass", in.pass, in.plen);
+	}
+	feed_note(&f->log, "; ");
+}
+
+/* A SASL message as it might be in any argument. */
+static void talk_plain(const struct mp_req *r)
+{
+	struct mp_login in;
+
+	if (!mp_login_plain(r->arg, r->arg_len, &in))
+		return;
+	talk_inside(in.user, in.ulen, r);
+	talk_inside(in.pass, in.plen, r);
+}
+
 static void talk_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 		     size_t used)
 {
+	if (r->op == MP_SASL_AUTH || r->op == MP_SASL_STEP)
+		talk_plain(r);
 	if (r->binary)
 		talk_binary(f, r, buf, used);
+	else if (r->op == MP_AUTH)
+		talk_auth(f, r, buf, used);
 	else if (r->op >= MP_META_NOOP && r->op <= MP_META_DEBUG)
 		talk_meta(f, r, buf, used);
 	else

@@ -38,7 +38,7 @@ static char *talk_in(const void *in, size_t len, size_t first, size_t step,
 	size_t at;
 
 	talk_start(&f, in, len, ITEM_MAX);
-	f.p.sasl = sasl;
+	f.p.auth = sasl;
 	f.p.authed = authed;
 	for (at = first; at < len; at += step)
 		talk_to(&f, at);
