@@ -5,6 +5,7 @@
 #include <linux/jiffies.h>
 #include <linux/slab.h>
 
+#include "auth.h"
 #include "op.h"
 #include "prefix.h"
 #include "version.h"
@@ -53,6 +54,7 @@ void kfc_cmd_exit(struct kfc_cache *c)
 void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c)
 {
 	cl->cache = c;
+	cl->authed = !kfc_auth_required(c);
 	kfc_out_init(&cl->out);
 	INIT_LIST_HEAD(&cl->ops);
 }
@@ -188,6 +190,12 @@ static enum kfc_cmd_ret administer(struct kfc_client *cl,
 	case MP_SHUTDOWN:
 		kfc_say(cl, req, "ERROR: shutdown not enabled\r\n");
 		break;
+	case MP_AUTH:
+	case MP_SASL_LIST:
+	case MP_SASL_AUTH:
+	case MP_SASL_STEP:
+		kfc_run_auth(cl, req);
+		break;
 	case MP_QUIT:
 		if (req->binary)
 			kfc_answer(cl, req, KFC_OK, 0);
@@ -213,6 +221,9 @@ enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
 {
 	enum kfc_cmd_ret ret;
 
+	/* A parser that was told to lets none of these through. */
+	if (!cl->authed && !kfc_auth_open(req->op))
+		return KFC_CMD_CLOSE;
 	kfc_store_check_flush(cl->cache);
 	switch (req->op) {
 	case MP_GET:

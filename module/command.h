@@ -70,6 +70,8 @@ enum kfc_cmd_ret {
  * @dump: of a dump that has begun, else NULL
  * @ops: operations in flight, oldest first, for kfc_cmd_tick()
  * @closed: kfc_client_close() was called
+ * @authed: it is known, or nobody has to be; without it next to nothing runs
+ * @sasl_step: it may now send MP_SASL_STEP
  * @cursor: how far the present command's answer is, see KFC_CMD_MORE
  * @busy_since: jiffies of the first KFC_CMD_BUSY of the present command,
  *	0 where there was none
@@ -89,6 +91,8 @@ struct kfc_client {
 	struct kfc_dump *dump;
 	struct list_head ops;
 	bool closed;
+	bool authed;
+	bool sasl_step;
 	unsigned long cursor;
 	unsigned long busy_since;
 };

@@ -176,6 +176,7 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	c->parser.meta = true;
 	c->parser.binary = true;
 	kfc_client_init(&c->client, net->cache);
+	c->parser.auth = !c->client.authed;
 	c->client.post = kfc_worker_post;
 	c->client.out.pool = &c->worker->pool;
 
@@ -397,6 +398,7 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 	ret = kfc_cmd_run(&c->client, req, has_value ? &val : NULL);
 	switch (ret) {
 	case KFC_CMD_DONE:
+		c->parser.authed = c->client.authed;
 		c->rpos += used;
 		return KFC_STEP_ON;
 	case KFC_CMD_WAIT:

@@ -18,6 +18,7 @@ struct kfc_reboot;
 struct kfc_restart;
 struct kmem_cache;
 struct kfc_super_state;
+struct kfc_users;
 
 /**
  * struct kfc_cache - one cache; everything that changes hangs from here
@@ -55,6 +56,8 @@ struct kfc_super_state;
  * @index_full: it was said that the index is full; set once
  * @op_cache: of struct kfc_op; constant after load
  * @prefixes: of stats detail; constant after load
+ * @users: who may use the cache, NULL for everybody; which of the two is
+ *	constant while there are clients. RCU; authfile.c alone replaces it
  */
 struct kfc_cache {
 	struct kfc_config cfg;
@@ -86,6 +89,7 @@ struct kfc_cache {
 	struct kfc_prefixes *prefixes;
 	bool dumping[2];
 	bool index_full;
+	struct kfc_users __rcu *users;
 };
 
 /**

@@ -69,6 +69,8 @@ enum kfc_result {
 	KFC_NO_MEMORY,
 	KFC_NO_MEMORY_READ,
 	KFC_NON_NUMERIC,
+	KFC_AUTH_FAILURE,
+	KFC_AUTH_CONTINUE,
 };
 
 /* Beside enum kfc_cmd_ret: the object changed under it, start over. */
@@ -120,6 +122,10 @@ bool kfc_size_ok(struct kfc_cache *c, u32 klen, u32 flags, u64 vlen);
 int kfc_put(struct kfc_client *cl, struct kfc_lookup *lk,
 	    const struct kfc_body *b, const struct kfc_attr *attr,
 	    bool only_if, u64 *order);
+
+/* auth.c */
+bool kfc_auth_open(enum mp_op op);
+void kfc_run_auth(struct kfc_client *cl, const struct mp_req *req);
 
 /* get.c */
 enum kfc_cmd_ret kfc_run_get(struct kfc_client *cl, const struct mp_req *req);

@@ -13,6 +13,7 @@
 #include <linux/printk.h>
 #include <linux/string.h>
 
+#include "auth.h"
 #include "bound.h"
 #include "kfc.h"
 #include "net.h"
@@ -62,6 +63,8 @@ static const struct {
 	KFC_COUNTER(touch_misses, "touch_misses"),
 	KFC_COUNTER(store_too_large, "store_too_large"),
 	KFC_COUNTER(store_no_memory, "store_no_memory"),
+	KFC_COUNTER(auth_cmds, "auth_cmds"),
+	KFC_COUNTER(auth_errors, "auth_errors"),
 	KFC_COUNTER(total_items, "total_items"),
 	KFC_COUNTER(reclaimed, "reclaimed"),
 	KFC_COUNTER(ev_space, "kfc_evictions_space"),
@@ -304,6 +307,7 @@ void kfc_stats_print(struct kfc_cache *c, struct kfc_emit *e)
 void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 {
 	const struct kfc_config *cfg = &c->cfg;
+	const char *auth = kfc_auth_required(c) ? "yes" : "no";
 	struct kfc_lines l = { .e = e };
 
 	kfc_u64(&l, "maxbytes", cfg->memory_bytes);
@@ -321,8 +325,8 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 		 kfc_prefix_enabled(c) ? "yes" : "no");
 	kfc_line(&l, "cas_enabled", "yes");
 	kfc_line(&l, "binding_protocol", "ascii");
-	kfc_line(&l, "auth_enabled_sasl", "no");
-	kfc_line(&l, "auth_enabled_ascii", "no");
+	kfc_line(&l, "auth_enabled_sasl", "%s", auth);
+	kfc_line(&l, "auth_enabled_ascii", "%s", auth);
 	kfc_u64(&l, "item_size_max", cfg->item_max);
 	kfc_line(&l, "maxconns_fast", "no");
 	kfc_line(&l, "slab_reassign", "no");

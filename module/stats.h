@@ -40,6 +40,8 @@ struct kfc_counters {
 	u64 touch_misses;
 	u64 store_too_large;
 	u64 store_no_memory;
+	u64 auth_cmds;
+	u64 auth_errors;
 	u64 total_items;
 	u64 reclaimed;
 	u64 ev_space;

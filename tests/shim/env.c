@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include <stdarg.h>
 
+#include "auth.h"
 #include "env.h"
 #include "restart.h"
 
@@ -359,6 +360,7 @@ void env_unload(struct env *e)
 	assert(!atomic_read(&e->c.read_pages));
 	kfc_cmd_exit(&e->c);
 	kfc_cache_exit(&e->c);
+	kfc_users_replace(&e->c, NULL);
 	assert(!shim_pages);
 	forget(e);
 }
@@ -385,6 +387,7 @@ void env_client_init(struct env *e, struct env_client *ec)
 	mp_parser_init(&ec->parser, e->c.cfg.item_max);
 	ec->parser.meta = true;
 	ec->parser.binary = true;
+	ec->parser.auth = !ec->cl.authed;
 	put_bytes(ec, "", 0);
 }
 
@@ -504,6 +507,7 @@ size_t env_step(struct env *e, struct env_client *ec, const char *bytes,
 		}
 	}
 	*close = !run(e, ec, &req, mp_has_value(&req) ? &val : NULL);
+	ec->parser.authed = ec->cl.authed;
 	return used;
 }
 

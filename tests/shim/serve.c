@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * serve PORT - the module's commands and store as a server in user space, on
- * loopback, in memory: for comparing answers at native speed. One thread.
+ * serve PORT [USERS] - the module's commands and store as a server in user
+ * space, on loopback, in memory: for comparing answers at native speed. One
+ * thread. USERS is a file as for auth_file=.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "auth.h"
 #include "env.h"
 
 #define CONNS 64
@@ -107,12 +109,26 @@ static bool receive(struct conn *c)
 	return work(c);
 }
 
+static void load_users(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	struct kfc_users *u;
+	char text[4096];
+	u32 line;
+
+	assert(f);
+	u = kfc_users_parse((u8 *)text, fread(text, 1, sizeof(text), f), &line);
+	assert(!IS_ERR(u));
+	kfc_users_replace(&env.c, u);
+	fclose(f);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in sa = { .sin_family = AF_INET };
 	int ls = socket(AF_INET, SOCK_STREAM, 0), one = 1, i;
 
-	assert(argc == 2);
+	assert(argc == 2 || argc == 3);
 	sa.sin_port = htons(atoi(argv[1]));
 	sa.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	setsockopt(ls, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -120,6 +136,8 @@ int main(int argc, char **argv)
 	assert(!listen(ls, CONNS));
 	env_start(&env, 4 << 20, 32, 0, 4 << 20);
 	env.c.cfg.item_max = 1 << 20;
+	if (argc == 3)
+		load_users(argv[2]);
 	for (;;) {
 		struct pollfd p[CONNS + 1];
 		struct conn *who[CONNS + 1];

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/types.h>
 
 #define XXH_INLINE_ALL
@@ -141,6 +142,8 @@ extern int shim_rcu_depth;
 #define rcu_dereference_protected(p, c) (p)
 #define rcu_access_pointer(p) (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
+#define rcu_replace_pointer(p, v, c) ({ __typeof__(p) was_ = (p); \
+	(p) = (v); was_; })
 
 /* memory: a page is an object of its own, so that ASan guards its ends */
 struct page {
@@ -175,6 +178,7 @@ static inline void *shim_alloc(size_t n)
 #define kvcalloc(n, s, g) shim_alloc((size_t)(n) * (s))
 #define __vmalloc(n, g) shim_alloc(n)
 #define kfree(p) free(p)
+#define kfree_sensitive(p) free(p)
 #define kvfree(p) free(p)
 #define vfree(p) free(p)
 struct kmem_cache { size_t size; };
@@ -244,6 +248,9 @@ u64 siphash(const void *p, size_t len, const siphash_key_t *k);
 #define xxh64(p, n, s) XXH64(p, n, s)
 #define xxh32(p, n, s) XXH32(p, n, s)
 void get_random_bytes(void *p, size_t n);
+
+#define crypto_memneq(a, b, n) (memcmp(a, b, n) != 0)
+#define memzero_explicit(p, n) memset(p, 0, n)
 
 /* time and threads */
 extern unsigned long jiffies;
