@@ -11,6 +11,7 @@
 #include <linux/printk.h>
 #include <linux/slab.h>
 
+#include "authfile.h"
 #include "blockdev.h"
 #include "bound.h"
 #include "clock.h"
@@ -52,6 +53,7 @@ static void kfc_stop(struct kfc_cache *c)
 	kfc_cmd_exit(c);
 	kfc_cache_exit(c);
 	kfc_blockdev_close(c->dev);
+	kfc_authfile_stop(c);
 	kfc_params_free(&c->cfg);
 }
 
@@ -64,9 +66,12 @@ static int kfc_start(struct kfc_cache *c)
 	err = kfc_params_load(&c->cfg);
 	if (err)
 		return err;
-	err = kfc_failed(kfc_open_device(c));
+	err = kfc_authfile_start(c);
 	if (err)
 		goto params;
+	err = kfc_failed(kfc_open_device(c));
+	if (err)
+		goto auth;
 	kfc_params_index(&c->cfg, c->dev ? c->dev->pages << KFC_PAGE_SHIFT : 0);
 	err = kfc_bound_check(c);
 	if (err)
@@ -100,6 +105,8 @@ cache:
 	kfc_cache_exit(c);
 device:
 	kfc_blockdev_close(c->dev);
+auth:
+	kfc_authfile_stop(c);
 params:
 	kfc_params_free(&c->cfg);
 	return err;
