@@ -65,7 +65,8 @@ class Answers:
                 words[i] = b"cas=" + self.unique(int(v))
             elif name == b"exp" and NUMBER.match(v.lstrip(b"-")):
                 v = int(v)
-                words[i] = b"exp=%d" % v if v >= -1 else b"exp=-" + self.seconds(-v)
+                # counted backwards; 1.6.18 has it wrap round beyond 2^31
+                words[i] = b"exp=%d" % v if v == -1 else b"exp=" + self.seconds(abs(v))
             elif name in (b"la", b"cls", b"size"):
                 words[i] = name + b"=*"
         return b" ".join(words)

@@ -36,7 +36,7 @@ class BinaryGen:
     def key(self):
         r = self.rng.random()
         if r < 0.93:
-            return PFX + self.rng.choice((b"a", b"a", b"b", b"c"))
+            return PFX + self.rng.choice((b"a", b"a", b"a", b"b", b"b", b"c"))
         if r < 0.96:
             return LONGEST
         return PFX + self.rng.choice((b"\0\1\2", b" x ", b"\r\n", b"\x80\xff", b"\t"))
@@ -70,6 +70,10 @@ class BinaryGen:
         flags = self.rng.choice((0, 0, 0, 5, 0xffffffff))
         return [self.packet(self.quiet(op), struct.pack(">II", flags, self.times()), self.key(),
                             value, cas, sync=sync)]
+
+    def prime(self, key):
+        return self.packet(SET, struct.pack(">II", self.rng.choice((0, 0, 5)), 0), key,
+                           self.st.value(90))
 
     def extend(self):
         op = self.quiet(self.rng.choice((APPEND, PREPEND)))

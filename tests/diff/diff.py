@@ -14,8 +14,8 @@ the answers differ the sequence is made shorter as long as they still do, and pr
     diff.py --a ... --b ... --samples                what each says to the known differences
     diff.py --known                                  the table of them
 
-A is kfatcache (with --same memcached, too), B memcached 1.6.18 with -m 1024 or so. Every 97th sequence may
-flush_all and runs alone: not for servers whose contents matter.
+A is kfatcache (with --same memcached, too), B memcached 1.6.18, best started by --memcached.
+Every 97th sequence may flush_all and runs alone: not for servers whose contents matter.
 """
 import argparse
 import contextlib
@@ -44,13 +44,17 @@ def address(text):
 
 @contextlib.contextmanager
 def memcached(path):
-    """A memcached of ours; its address."""
+    """A memcached of ours; its address.
+
+    Its LRU maintainer holds items now and then, and an incr that meets that writes a new item,
+    with another length and, for ma, without the new time to live.
+    """
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         addr = s.getsockname()
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
     p = subprocess.Popen([path, "-l", addr[0], "-p", str(addr[1]), "-U", "0", "-m", "1024",
-                          "-t", "2"] + user, stdin=subprocess.DEVNULL)
+                          "-t", "2", "-o", "no_lru_maintainer"] + user, stdin=subprocess.DEVNULL)
     try:
         for again in range(200):
             try:

@@ -35,7 +35,7 @@ class State:
         """A good key."""
         r = self.rng.random()
         if r < 0.94:
-            return PFX + self.rng.choice((b"a", b"a", b"b", b"c"))
+            return PFX + self.rng.choice((b"a", b"a", b"a", b"b", b"b", b"c"))
         if r < 0.97:
             return LONGEST
         return PFX + self.rng.choice((b"\x01\x7f\xff", b"\t", b"=", b"noreply", b"a\x0b"))
@@ -59,9 +59,9 @@ class State:
             n = rng.randint(0, min(30, most))
         elif r < 0.993 or self.large > 1:
             n = rng.randint(30, min(most, 3000))
-        elif most > 100000 and r > 0.999:
+        elif most > 100000 and r > 0.9985:
             self.large += 1
-            n = 1048576 - rng.randint(0, 120)
+            n = 1048576 - rng.randint(-20, 120)
         else:
             self.large += 1
             n = rng.randint(3000, max(3000, min(most, 60000)))
@@ -84,6 +84,9 @@ def sequence(seed, number, protocol="all"):
         gen = GENERATORS[name](st)
         st.adrift = st.ended = st.held = False
         at = len(steps)
+        for key in (b"a", b"b"):
+            if st.chance(60):
+                steps.append(gen.prime(PFX + key))
         for _ in range(rng.choice((1, 2, 3, 4, 5, 6, 8, 12))):
             for step in gen.commands():
                 if step.sync and st.adrift:

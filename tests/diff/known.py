@@ -7,8 +7,8 @@ answers, and all that follows, must be equal again. "answer": a place in the
 answers whose content is masked, or read in a coarser way, on both sides. All are
 counted; anything else that differs is a failure.
 
-SAMPLES are bytes to see a difference by: diff.py --samples sends them as they are to
-both servers.
+A sample is bytes to see a difference by: diff.py --samples sends it as it is to both
+servers.
 """
 
 KNOWN = {}

@@ -11,6 +11,10 @@ OPAQUE_31 = b"1234567890123456789012345678901"
 MOVING = {b"mg": b"TRN", b"md": b"I", b"ms": b"I", b"ma": b"", b"me": b""}
 
 
+def some_key(rng):
+    return rng.choice((b"a", b"a", b"b"))
+
+
 class MetaGen(TextGen):
     # ------------------------------------------------------------ keys
 
@@ -41,7 +45,7 @@ class MetaGen(TextGen):
                           b"2000000000", "expiry-cut")
         return self.number((b"0", b"0", b"-1") + FAR_TIMES)
 
-    def token(self, flag):
+    def token(self, flag, cmd):
         """What stands behind a flag's letter."""
         if flag in b"NT":
             return self.times()
@@ -53,6 +57,9 @@ class MetaGen(TextGen):
             if self.st.chance(5):
                 return self.cut(b"4294967296", b"18446744073709551615")
             return self.number((b"0", b"1", b"77", b"4294967295"))
+        if flag in b"M" and self.st.chance(80):
+            return self.one_of(*((b"I", b"D", b"+", b"-") if cmd == b"ma" else
+                                 (b"S", b"E", b"A", b"P", b"R")))
         if flag in b"M":
             return self.one_of(b"S", b"E", b"A", b"P", b"R", b"I", b"D", b"+", b"-", b"e",
                                b"", b"xx", b"x")
@@ -93,7 +100,7 @@ class MetaGen(TextGen):
                 words.append([b"C", Cas(-1) if self.st.chance(75) else Cas(-1, FAR)])
                 wants = True
                 continue
-            t = self.token(f)
+            t = self.token(f, cmd)
             words.append(Number(f + t.a, f + t.b, t.known))
         return words, wants, loose
 
@@ -195,10 +202,25 @@ class MetaGen(TextGen):
                                       b"mnx\r\n", b"mg\r\n", b"md\r\n", b"ma\r\n", b"ms\r\n",
                                       b"mN\r\n", b"mx a\r\n")))]
 
+    def stale(self):
+        """Invalidated, fetched by several, and won by one."""
+        rng, key = self.rng, PFX + some_key(self.rng)
+        steps = [Step(b"md " + key + rng.choice((b" I", b" I T1000", b" I T-1", b" I q",
+                                                 b" q I T2592000")) + b"\r\n", loose=True)]
+        for _ in range(rng.choice((1, 2, 3))):
+            steps.append(Step(b"mg " + key + rng.choice((
+                b" v", b" v f c t", b" s v k O7", b" t", b" N1000 v", b" R30 v", b" h f")) + b"\r\n",
+                loose=True))
+        if rng.random() < 0.5:
+            steps.append(Step(b"ms " + key + rng.choice((
+                b" 2", b" 2 I C1", b" 2 I C18446744073709551615", b" 2 T0 MR", b" 2 MA"))
+                + b" c\r\nok\r\n", loose=True))
+        return steps + [Step(b"mg " + key + b" v c t f\r\n")]
+
     def later(self):
         """Flags that 1.6.18 does not have, and a token that it looks at late."""
         st, rng = self.st, self.rng
-        key = PFX + rng.choice((b"a", b"b"))
+        key = PFX + some_key(rng)
         r = rng.random()
         if r < 0.4:
             long = OPAQUE_31 + b"2" * rng.choice((1, 1, 40))
@@ -224,8 +246,9 @@ class MetaGen(TextGen):
         st = self.st
         if st.chance(25):
             return TextGen.commands(self)
-        what = self.rng.choices((self.mg, self.ms, self.md, self.ma, self.me, self.mn, self.later),
-                                (32, 30, 10, 14, 5, 4, 3))[0]
+        what = self.rng.choices((self.mg, self.ms, self.md, self.ma, self.me, self.mn, self.later,
+                                 self.stale),
+                                (32, 30, 10, 14, 5, 4, 3, 5 * st.loose))[0]
         return what()
 
     def last(self):

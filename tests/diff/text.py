@@ -152,6 +152,10 @@ class TextGen:
             step.adrift = step.adrift or length.a != b"%d" % len(value)
         return [step]
 
+    def prime(self, key):
+        value = self.st.value(90)
+        return Step(b"set %s %d 0 %d\r\n%s\r\n" % (key, self.rng.choice((0, 0, 5)), len(value), value))
+
     def broken_cas(self, key, value):
         """Without a unique: B gets what is answered so, and no value."""
         unique = self.rng.choice((b"", b"x", b"-1", b"18446744073709551616", b"1x"))
