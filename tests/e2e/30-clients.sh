@@ -10,7 +10,7 @@
 
 # memccapable prints "[FAIL]" or "[pass]" a test, and its exit code tells no more
 capable() {
-	timeout -s KILL 120 memccapable -h "$HOST" -p "$PORT" -a -t 20 > "$T/capable" 2>&1
+	timeout -s KILL 120 memccapable -h "$HOST" -p "$PORT" "$1" -t 20 > "$T/capable" 2>&1
 	local rc=$? passed
 	passed=$(grep -c '\[pass\]' "$T/capable")
 	grep -v '\[pass\]' "$T/capable"
@@ -61,7 +61,8 @@ round_trip() {
 
 wipe "$DEV"
 must_load "insmod" device="$DEV" memory_mb=8 slab_size=1
-check "memccapable -a" capable
+check "memccapable -a" capable -a
+check "memccapable -b" capable -b
 
 check "memcaslap: nothing missing, nothing wrong" aslap
 note "$(tail -n 1 "$T/out")"

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""Python's memcached clients, each with its whole text API.
+"""Python's memcached clients, each with its whole API.
 
-    clients.py HOST PORT LABEL pymemcache|pylibmc [--filler MIB]
+    clients.py HOST PORT LABEL pymemcache|pylibmc|pylibmc-binary|bmemcached [--filler MIB]
 
 With --filler their objects are pushed out to the device before they are read.
 """
@@ -136,11 +136,19 @@ def pymemcache_api(a, is_):
     r.close()
 
 
-def pylibmc_api(a, is_):
+def pylibmc_api(a, is_, binary=False):
     import pylibmc
 
     behaviors = {"tcp_nodelay": True, "cas": True}
-    c = pylibmc.Client(["%s:%d" % (a.host, a.port)], binary=False, behaviors=behaviors)
+    c = pylibmc.Client(["%s:%d" % (a.host, a.port)], binary=binary, behaviors=behaviors)
+
+    def there(f, *args):
+        """Of a key that is not there text says False, binary raises."""
+        try:
+            return f(*args)
+        except pylibmc.NotFound:
+            return False
+
     is_("flush_all", c.flush_all())
     is_("set", c.set("a", "x" * 3000))
     is_("set of objects", [c.set("i", 17), c.set("l", [1, {"2": 3.0}]), c.set("b", b"\0\xff"),
@@ -161,7 +169,7 @@ def pylibmc_api(a, is_):
         ["x" * 3000, True, False, "w"])
     is_("add", [c.add("a", 1), c.add("new", "1")], [False, True])
     is_("add_multi", c.add_multi({"new": 1, "new2": 2}), ["new"])
-    is_("replace", [c.replace("new", "2"), c.replace("no", 1)], [True, False])
+    is_("replace", [c.replace("new", "2"), there(c.replace, "no", 1)], [True, False])
     is_("append, prepend", [c.append("new", ">"), c.prepend("new", "<"), c.get("new")],
         [True, True, "<2>"])
     is_("incr, decr", [c.incr("i"), c.incr("i", 10), c.decr("i", 20)], [18, 28, 8])
@@ -173,8 +181,8 @@ def pylibmc_api(a, is_):
         is_("incr of nothing raises", False)
     except pylibmc.NotFound:
         is_("incr of nothing raises", True)
-    is_("touch", [c.touch("i", 1000), c.touch("no", 1000)], [True, False])
-    is_("delete", [c.delete("i"), c.delete("i"), c.get("i")], [True, False, None])
+    is_("touch", [c.touch("i", 1000), there(c.touch, "no", 1000)], [True, False])
+    is_("delete", [c.delete("i"), there(c.delete, "i"), c.get("i")], [True, False, None])
     is_("delete_multi", [c.delete_multi(["m1", "m2"], key_prefix="p-"),
                          sorted(c.get_multi(["p-m1", "p-m2", "p-m3"]))], [True, ["p-m3"]])
     is_("in, del, mapping", ["new" in c, "no" in c], [True, False])
@@ -185,14 +193,14 @@ def pylibmc_api(a, is_):
     s = c.get_stats()
     is_("stats", int(s[0][1]["cmd_set"]) > 50)
     try:
-        c.set("big", "".join(map(str, range(300000))), min_compress_len=0)
+        c.set("big", "x" * (1 << 21), min_compress_len=0)
         is_("a value too large raises", False)
     except (pylibmc.TooBig, pylibmc.ServerError):
         is_("a value too large raises", True)
     except pylibmc.Error as e:
         is_("a value too large raises", repr(e), "TooBig or ServerError")
     c.disconnect_all()
-    n = pylibmc.Client(["%s:%d" % (a.host, a.port)], binary=False,
+    n = pylibmc.Client(["%s:%d" % (a.host, a.port)], binary=binary,
                        behaviors={"no_block": True, "tcp_nodelay": True})
     for i in range(500):
         n.set("nb%d" % i, i)
@@ -206,15 +214,75 @@ def pylibmc_api(a, is_):
     is_("and after it", c.get("soon"), None)
 
 
+def bmemcached_api(a, is_):
+    import bmemcached
+
+    where = ["%s:%d" % (a.host, a.port)]
+    c = bmemcached.Client(where, socket_timeout=60)
+    is_("flush_all", c.flush_all())
+    is_("set", c.set("a", "1" * 3000))
+    is_("set of objects", [c.set("i", 17), c.set("l", [1, {"2": 3.0}]), c.set("b", b"\0\xff"),
+                           c.set("u", "\u00e4\u20ac")], [True] * 4)
+    is_("set_multi", c.set_multi({"m%d" % i: "v%d" % i * 200 for i in range(50)}, time=1000), [])
+    is_("compressed", c.set("c", "y" * 100000, compress_level=6))
+    is_.push()
+    is_("get", c.get("a"), "1" * 3000)
+    is_("get of objects", [c.get("i"), c.get("l"), c.get("b"), c.get("u")],
+        [17, [1, {"2": 3.0}], b"\0\xff", "\u00e4\u20ac"])
+    is_("get of a compressed value", c.get("c"), "y" * 100000)
+    is_("get of nothing", [c.get("no"), c.get("no", "d")], [None, "d"])
+    is_("get_multi", c.get_multi(["m%d" % i for i in range(60)]),
+        {"m%d" % i: "v%d" % i * 200 for i in range(50)})
+    v, cas = c.gets("i")
+    is_("gets, cas", [v, c.cas("i", 18, cas), c.cas("i", 19, cas), c.get("i")],
+        [17, True, False, 18])
+    g = c.get_multi(["m1", "no"], get_cas=True)
+    is_("get_multi with CAS", [g["m1"][0][:4], g["m1"][1] > 0, len(g)], ["v1v1", True, 1])
+    is_("add", [c.add("i", 1), c.add("new", "1")], [False, True])
+    is_("replace", [c.replace("new", "2"), c.replace("no", "2")], [True, False])
+    is_("incr, decr", [c.incr("n", 5, default=41), c.incr("n", 9), c.decr("n", 8),
+                       c.decr("n", 100), c.decr("d", 1, default=7)], [41, 50, 42, 0, 7])
+    is_("delete", [c.delete("new"), c.delete("new"), c.get("new")], [True, True, None])
+    v, cas = c.gets("m2")
+    is_("delete with CAS", [c.delete("m2", cas=cas + 1), c.delete("m2", cas=cas), c.get("m2")],
+        [False, True, None])
+    is_("delete_multi", [c.delete_multi(["m3", "m4"]), c.get_multi(["m3", "m4", "m5"])],
+        [True, {"m5": "v5" * 200}])
+    s = c.stats()[where[0]]
+    is_("stats", int(s["cmd_set"]) > 50)
+    try:
+        c.set("big", bytes(range(256)) * 8192, compress_level=0)
+        is_("a value too large raises", False)
+    except bmemcached.exceptions.MemcachedException as e:
+        is_("a value too large raises", e.code, 3)
+    is_("and nothing is there", c.get("big"), None)
+    c.disconnect_all()
+    is_("after disconnect_all it connects again", c.get("i"), 18)
+    d = bmemcached.DistributedClient(where, socket_timeout=60)
+    is_("distributed", [d.set("z", "t" * 5000), d.get("z"), d.get_multi(["z", "i"]), d.delete("z")],
+        [True, "t" * 5000, {"z": "t" * 5000, "i": 18}, True])
+    is_("set with a time", c.set("soon", "1", time=1))
+    time.sleep(2.5)
+    is_("and after it", c.get("soon"), None)
+
+
+APIS = {
+    "pymemcache": pymemcache_api,
+    "pylibmc": pylibmc_api,
+    "pylibmc-binary": lambda a, is_: pylibmc_api(a, is_, binary=True),
+    "bmemcached": bmemcached_api,
+}
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("host")
     p.add_argument("port", type=int)
     p.add_argument("label")
-    p.add_argument("api", choices=("pymemcache", "pylibmc"))
+    p.add_argument("api", choices=APIS)
     p.add_argument("--filler", type=int, default=0)
     a = p.parse_args()
-    {"pymemcache": pymemcache_api, "pylibmc": pylibmc_api}[a.api](a, Checks(a))
+    APIS[a.api](a, Checks(a))
     return 1 if FAILED else 0
 
 
