@@ -1,0 +1,40 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+# shellcheck disable=SC2317  # functions are called by check
+# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=300
+#
+# The same bytes to the module and to Debian's memcached, the same answers: a fixed
+# set of the sequences that tests/diff makes, on a device and with so little memory
+# that much of it comes from there. A long run is by hand: see tests/diff/diff.py.
+
+. "$(dirname "$0")/lib.sh"
+
+MEMCACHED=$KFC_CACHE/unpacked/memcached/usr/bin/memcached
+
+differ() { timeout -s KILL 200 /usr/bin/python3 -B "$E2E/../diff/diff.py" --memcached "$MEMCACHED" "$@"; }
+same_answers() { differ --a "$HOST:$PORT" --protocol "$1" --count "$2" --seed 1 --show 3; }
+
+readme_tells() {
+	local line
+
+	/usr/bin/python3 -B "$E2E/../diff/diff.py" --known > "$T/known" && [ -s "$T/known" ] || return 1
+	while IFS= read -r line; do
+		grep -Fxq -- "$line" "$E2E/../../README.md" || { echo "not there: $line"; return 1; }
+	done < "$T/known"
+}
+
+check "README tells of every deliberate difference" readme_tells
+check "memcached 1.6.18 is there" sh -c "$MEMCACHED --version | grep -F 1.6.18"
+check "differences that are planted are found" differ --same --self-test --count 120
+note "$(tail -n 1 "$T/out")"
+
+wipe "$DEV"
+must_load "insmod" device="$DEV" memory_mb=16
+for p in text:400 meta:400 binary:400 mixed:60; do
+	check "${p%:*}: as memcached" same_answers "${p%:*}" "${p#*:}"
+	grep -E '^# |differ$' "$T/out" | sed 's/^#* */# /'
+done
+holds "no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
+unload_check "afterwards" "$DEV"
+wipe "$DEV"
+finish
