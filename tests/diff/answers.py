@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Answers taken apart: records, CAS uniques on their own, and what may differ masked."""
+import base64
+import binascii
 import re
 import struct
 
@@ -18,7 +20,8 @@ class Answers:
     masked   name of what was masked or rounded -> how often
     """
 
-    def __init__(self):
+    def __init__(self, coarse=False):
+        self.coarse = coarse	# neither times to live nor whether it was fetched
         self.records = []
         self.cas = []
         self.masked = {}
@@ -45,7 +48,21 @@ class Answers:
 
     # ------------------------------------------------------------ text
 
+    def bare_key(self, key):
+        """Without base64."""
+        if key.startswith(PFX64):
+            try:
+                key = base64.b64decode(key, validate=True)
+                self.mask("base64-mark")
+            except binascii.Error:
+                pass
+        return key
+
     def meta_line(self, words):
+        if b"b" in words:
+            words.remove(b"b")
+        if self.coarse:
+            words = [b"*" if re.match(rb"t-?[0-9]|h[01]\Z", w) else w for w in words]
         for i in range(1, len(words)):
             w = words[i]
             kind, rest = w[:1], w[1:]
@@ -55,12 +72,18 @@ class Answers:
                 words[i] = b"t" + self.seconds(int(rest))
             elif kind == b"l" and NUMBER.match(rest):
                 words[i] = b"l" + self.idle(int(rest))
+            elif kind == b"k":
+                words[i] = b"k" + self.bare_key(rest)
         return b" ".join(words)
 
     def debug_line(self, words):
         self.mask("me-size")
+        if len(words) > 1:
+            words[1] = self.bare_key(words[1])
         for i in range(2, len(words)):
             name, _, v = words[i].partition(b"=")
+            if self.coarse and name in (b"exp", b"fetch"):
+                words[i] = b"*"
             if name == b"cas" and NUMBER.match(v):
                 words[i] = b"cas=" + self.unique(int(v))
             elif name == b"exp" and NUMBER.match(v.lstrip(b"-")):
@@ -113,9 +136,9 @@ class Answers:
             self.records.append(b"<broken> " + data[at:])
 
 
-def read(conns, prefix, prefix64):
+def read(conns, prefix, prefix64, coarse=False):
     """conns: (binary, bytes, how it ended) of each connection."""
-    a = Answers()
+    a = Answers(coarse)
     for binary, data, ended in conns:
         data = data.replace(prefix, PFX).replace(prefix64, PFX64)
         if binary:

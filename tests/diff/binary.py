@@ -99,7 +99,9 @@ class BinaryGen:
         extras = struct.pack(">QQI", rng.choice((0, 1, 5, 90, (1 << 64) - 1)),
                              rng.choice((0, 1, 100, (1 << 64) - 1)),
                              rng.choice((0, 0, 1000, 100000, 0xffffffff, 0xffffffff)))
-        return [self.packet(op, extras, self.key(), b"", cas, sync=sync or self.st.held)]
+        step = self.packet(op, extras, self.key(), b"", cas, sync=sync or self.st.held)
+        step.arith = True
+        return [step]
 
     def touch(self):
         op = self.rng.choice((TOUCH, GAT, GATQ, GATK, GATKQ))

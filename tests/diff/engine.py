@@ -191,9 +191,13 @@ class Run:
             if self.engine.late[late[0].which] == 8:
                 raise Dead("%s:%d: eight times no answer in time" % late[0].addr)
 
-    def result(self):
+    def result(self, coarse=False):
         """The answers of A and of B."""
-        return [answers.read(s.conns, self.prefix, self.prefix64) for s in self.sides]
+        return [answers.read(s.conns, self.prefix, self.prefix64, coarse) for s in self.sides]
+
+    def grown(self):
+        """Whether all that differs may be what 1.6.18 forgets where an incr needs more room."""
+        return self.seq.counts() and not answers.compare(*self.result(True), self.seq.loose())
 
 
 class Engine:
@@ -265,7 +269,7 @@ class Engine:
             self.turn()
 
     def one(self, seq):
-        """One sequence, on its own; its answers."""
+        """One sequence, on its own."""
         got = []
-        self.go([seq], lambda run: got.append(run.result()))
+        self.go([seq], got.append)
         return got[0]

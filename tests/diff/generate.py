@@ -89,7 +89,8 @@ def sequence(seed, number, protocol="all"):
                 steps.append(gen.prime(PFX + key))
         for _ in range(rng.choice((1, 2, 3, 4, 5, 6, 8, 12))):
             for step in gen.commands():
-                if step.sync and st.adrift:
+                # nobody knows who gets what for a line then
+                if st.adrift and (step.sync or step.b is not None):
                     continue
                 step.sync = step.sync and len(steps) > at
                 if step.sync:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Where kfatcache deliberately differs from memcached 1.6.18.
 
-Two kinds. "request": the generator knows that a command is one of those; B is then
+Three kinds. "request": the generator knows that a command is one of those; B is then
 sent what makes memcached do what kfatcache is to do with A's bytes, so that the
 answers, and all that follows, must be equal again. "answer": a place in the
-answers whose content is masked, or read in a coarser way, on both sides. All are
-counted; anything else that differs is a failure.
+answers whose content is masked, or read in a coarser way, on both sides. "left out":
+a flag that both are sent without. All are counted; anything else that differs is a
+failure.
 
 A sample is bytes to see a difference by: diff.py --samples sends it as it is to both
 servers.
@@ -33,8 +34,8 @@ Known("expiry-cut", "request",
       "an expiry is taken whole; 1.6.18 cuts it to 32 bits, so that one after 2038 is past",
       b"set @k 0 2147483648 1\r\nx\r\nget @k\r\n")
 Known("get-long-key", "request",
-      "answers that wait are not dropped when a later get has a key that is too long: "
-      "B is sent that get when it has no answers waiting",
+      "a get or gat with a key that is too long does nothing but say so; 1.6.18 touches and "
+      "fetches the keys before it, and drops the answers that wait",
       b"version\r\nget " + b"x" * 251 + b"\r\n")
 Known("meta-opaque", "request",
       "a token of O over 31 bytes is refused before anything is done; 1.6.18 finds out while "
@@ -56,6 +57,17 @@ Known("bin-unknown-body", "request",
       bytes.fromhex("8055000200000000" "00000002" "00000000" "0000000000000000") + b"@k"
       + bytes.fromhex("800a000000000000" "00000000" "00000000" "0000000000000000"))
 
+# left out
+Known("ms-size", "left out",
+      "ms gives the size with flag s, as later 1.6 versions do",
+      b"ms @k 1 s\r\nx\r\n")
+Known("ms-vivify", "left out",
+      "ms that appends or prepends makes the item where N says so, as later 1.6 versions do",
+      b"ms @k 1 MA N0\r\nx\r\n")
+Known("past-ttl", "left out",
+      "t of what a negative T or N has just let expire is 0; in 1.6.18 it wraps round",
+      b"ms @k 1\r\n1\r\nma @k T-1 t\r\n")
+
 # answer
 Known("version", "answer", "each tells its own")
 Known("touch-cas", "answer",
@@ -65,6 +77,14 @@ Known("touch-cas", "answer",
 Known("me-size", "answer",
       "me: size, class and last access are those of the store",
       b"set @k 0 0 1\r\nx\r\nme @k\r\n")
+Known("base64-mark", "answer",
+      "an item that was made with a base64 key stays so; 1.6.18 forgets it in append, prepend and "
+      "incr, and ma and mg with N do not note it: such keys are compared without base64",
+      b"mg QEBADQo= N30 b k\r\n")
+Known("incr-grows", "answer",
+      "incr keeps whether an item was fetched, and ma sets T; 1.6.18 forgets both where the number "
+      "needs more room: in sequences with incr or ma the answers may differ in h and t",
+      b"set @k 0 0 1\r\n9\r\nma @k T1000\r\nmg @k t v\r\n")
 Known("seconds", "answer",
       "t, exp, l and la move with the clock: times to live are rounded up to hundreds, those "
       "beyond three years are one, idle times below a minute are 0")

@@ -25,7 +25,7 @@ class MetaGen(TextGen):
         if r < 0.75:
             return st.key(), False
         if r < 0.97:
-            k = PFX + rng.choice((b"a", b"b", b"abc", b"\0\1\2", b" x ", b"\r\t", b"k" * 170))
+            k = PFX + rng.choice((b"a", b"b", b"abc", b"\0\1\2", b"~x~", b"\r\t", b"k" * 170))
             return base64.b64encode(k), True
         if r < 0.985:
             return st.bad_key(), False
@@ -70,7 +70,7 @@ class MetaGen(TextGen):
         return Number(b"")
 
     def pick(self, cmd):
-        """Letters of flags for a command."""
+        """Letters of flags for a command; left_out: differences not met so."""
         rng, st = self.rng, self.st
         use = {b"mg": b"kfcstlhvqONTR", b"ms": b"kcsqOFTIMMCN", b"md": b"kqOITC",
                b"ma": b"kctqvONJDTMMC", b"me": b"k"}[cmd]
@@ -88,6 +88,12 @@ class MetaGen(TextGen):
             flags = [f for f in flags if f not in MOVING[cmd] + b"E"]
         # E and x are added by those who know what they mean
         flags = [f for f in flags if f not in b"Ex"]
+        self.left_out = []
+        for of, name, flag, when in ((b"ms", "ms-size", "s", True),
+                                     (b"ms", "ms-vivify", "N", ord("M") in flags)):
+            if cmd == of and when and ord(flag) in flags:
+                flags = [f for f in flags if f != ord(flag)]
+                self.left_out.append(name)
         rng.shuffle(flags)
         return [bytes((f,)) for f in flags]
 
@@ -102,6 +108,10 @@ class MetaGen(TextGen):
                 continue
             t = self.token(f, cmd)
             words.append(Number(f + t.a, f + t.b, t.known))
+        numbers = [w for w in words if isinstance(w, Number)]
+        if any(w.a[:2] in (b"T-", b"N-") for w in numbers) and any(w.a == b"t" for w in numbers):
+            words = [w for w in words if not (isinstance(w, Number) and w.a == b"t")]
+            self.left_out.append("past-ttl")
         return words, wants, loose
 
     def meta_line(self, cmd, words, **more):
@@ -121,7 +131,9 @@ class MetaGen(TextGen):
                 a += w
                 b += w
         end = self.rng.choice((b"\n", b" \r\n", b"\0 v v\r\n")) if self.st.chance(4) else b"\r\n"
-        return Step(a + [end], b + [end] if known else None, known, **more)
+        step = Step(a + [end], b + [end] if known else None, known, **more)
+        step.known += self.left_out
+        return step
 
     def base64_flag(self, words, base64_key):
         """words, with flag b somewhere among them where the key needs it."""

@@ -47,15 +47,22 @@ class Step:
     reconnect  it is the first on a new connection
     loose      from here on A may give an item another CAS unique where B does not
     adrift     the servers may take later bytes for something else
+    arith      it is an incr or its like
     """
-    __slots__ = ("a", "b", "known", "sync", "reconnect", "loose", "adrift")
+    __slots__ = ("a", "b", "known", "sync", "reconnect", "loose", "adrift", "arith")
 
     def __init__(self, a, b=None, known=(), sync=False, loose=False, adrift=False):
         self.a = a if isinstance(a, list) else [a]
         self.b = b if isinstance(b, list) or b is None else [b]
         self.known = list(known)
         self.sync, self.loose, self.adrift = sync, loose, adrift
-        self.reconnect = False
+        self.reconnect = self.arith = False
+
+    def synced(self):
+        """A copy that waits for the answers before it."""
+        s = Step(self.a, self.b, self.known, True, self.loose, self.adrift)
+        s.reconnect, s.arith = self.reconnect, self.arith
+        return s
 
     def side(self, which):
         return self.a if which == 0 or self.b is None else self.b
@@ -82,6 +89,10 @@ class Sequence:
     def __init__(self, number, protocol, steps, cut=0, cut_seed=0, alone=False):
         self.number, self.protocol, self.steps = number, protocol, steps
         self.cut, self.cut_seed, self.alone = cut, cut_seed, alone
+
+    def counts(self):
+        """Whether it has an incr or its like."""
+        return any(s.arith for s in self.steps)
 
     def loose(self):
         return any(s.loose for s in self.steps)

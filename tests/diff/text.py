@@ -69,10 +69,10 @@ class TextGen:
 
     # ------------------------------------------------------------ lines
 
-    def line(self, *words, known=(), **more):
+    def line(self, *words, **more):
         """A step of one line from words, each bytes, a Cas or a Number."""
         st, rng = self.st, self.rng
-        a, b, names = [], [], list(known)
+        a, b, names = [], [], []
         space = b" "
         if st.chance(3):
             space = rng.choice((b"  ", b"   "))
@@ -197,8 +197,14 @@ class TextGen:
             keys = [k for k in keys if len(k) < 20]
         if st.chance(3):
             keys.insert(rng.randrange(len(keys) + 1), st.bad_key())
-            return [self.line(name, *keys, sync=True, known=("get-long-key",))]
+            return [self.long_key(name, *keys)]
         return [self.line(name, *keys)]
+
+    def long_key(self, *words):
+        """1.6.18 does what it can before it meets the key, and drops answers that wait."""
+        step = self.line(*words, sync=True)
+        step.b, step.known = [b"get " + TOO_LONG + b"\r\n"], ["get-long-key"]
+        return step
 
     def gat(self):
         st, rng = self.st, self.rng
@@ -207,8 +213,7 @@ class TextGen:
             return [self.line(name, *([self.expiry()] if st.chance(50) else []))]
         keys = [st.key() for _ in range(rng.choice((1, 1, 2, 4)))]
         if st.chance(3):
-            return [self.line(name, self.expiry(), *keys, st.bad_key(), sync=True,
-                              known=("get-long-key",), loose=True)]
+            return [self.long_key(name, Number(b"100"), *keys, st.bad_key())]
         return [self.line(name, self.expiry(), *keys, loose=True)]
 
     def touch(self):
@@ -229,8 +234,8 @@ class TextGen:
 
     def arith_steps(self, step):
         """1.6.18 pads a number in its place, unless an answer holds the item."""
-        if self.st.held:
-            step.sync = True
+        step.sync = step.sync or self.st.held
+        step.arith = True
         return [step]
 
     def delete(self):
