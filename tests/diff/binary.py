@@ -47,7 +47,7 @@ class BinaryGen:
         r = rng.random()
         if r < 0.8 or st.adrift:
             return 0, False
-        if r < 0.85 or st.loose:
+        if r < 0.85:
             return rng.choice(((1 << 64) - 1, 1 << 62)), False
         if r < 0.9:
             return Cas(-1, FAR, "be8"), True
@@ -105,7 +105,7 @@ class BinaryGen:
 
     def touch(self):
         op = self.rng.choice((TOUCH, GAT, GATQ, GATK, GATKQ))
-        return [self.packet(op, struct.pack(">I", self.times()), self.key(), loose=True)]
+        return [self.packet(op, struct.pack(">I", self.times()), self.key())]
 
     def other(self):
         rng = self.rng
@@ -206,7 +206,7 @@ class BinaryGen:
             return self.flush()
         what = self.rng.choices(
             (self.store, self.extend, self.get, self.delete, self.arith, self.touch, self.other,
-             self.unknown), (32, 8, 24, 7, 14, 6 * st.loose, 6, 3))[0]
+             self.unknown), (32, 8, 24, 7, 14, 3, 6, 3))[0]
         return what()
 
     def after(self, step):

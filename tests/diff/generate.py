@@ -18,9 +18,8 @@ ALONE = 97	# every 97th sequence may flush, and runs alone
 class State:
     """What the generators share within one sequence."""
 
-    def __init__(self, rng, loose, alone):
+    def __init__(self, rng, alone):
         self.rng = rng
-        self.loose = loose	# it may have commands after which CAS uniques differ
         self.alone = alone	# it may flush
         self.flushed = False
         self.adrift = False
@@ -77,7 +76,7 @@ def sequence(seed, number, protocol="all"):
     if protocol == "all":
         protocol = rng.choices(PROTOCOLS, (30, 33, 30, 7))[0]
     alone = number % ALONE == ALONE - 1
-    st = State(rng, rng.random() < 0.4, alone)
+    st = State(rng, alone)
     steps = []
     for part in range(rng.randint(2, 3) if protocol == "mixed" else 1):
         name = rng.choice(("text", "meta", "binary")) if protocol == "mixed" else protocol

@@ -70,10 +70,6 @@ Known("past-ttl", "left out",
 
 # answer
 Known("version", "answer", "each tells its own")
-Known("touch-cas", "answer",
-      "touch, gat, mg with T and the marks of stale and win write the object again and so "
-      "change its CAS unique: after one of them A may show more uniques than B",
-      b"set @k 0 0 1\r\nx\r\ngets @k\r\ntouch @k 0\r\ngets @k\r\n")
 Known("me-size", "answer",
       "me: size, class and last access are those of the store",
       b"set @k 0 0 1\r\nx\r\nme @k\r\n")

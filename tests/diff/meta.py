@@ -7,8 +7,6 @@ from text import FAR_TIMES, MALFORMED, Number, TextGen
 
 BAD_TOKENS = tuple(w for w in MALFORMED if w != b"noreply") + (b"",)
 OPAQUE_31 = b"1234567890123456789012345678901"
-# Flags after which kfatcache may give an item another unique
-MOVING = {b"mg": b"TRN", b"md": b"I", b"ms": b"I", b"ma": b"", b"me": b""}
 
 
 def some_key(rng):
@@ -84,8 +82,6 @@ class MetaGen(TextGen):
             flags = list(dict.fromkeys(flags))
         if st.chance(0.7):
             flags += [ord("k")] * rng.randint(10, 25)
-        if not st.loose:
-            flags = [f for f in flags if f not in MOVING[cmd] + b"E"]
         # E and x are added by those who know what they mean
         flags = [f for f in flags if f not in b"Ex"]
         self.left_out = []
@@ -98,11 +94,10 @@ class MetaGen(TextGen):
         return [bytes((f,)) for f in flags]
 
     def flag_words(self, cmd):
-        """(words, whether a CAS unique of the answers' is among them, loose)"""
-        words, wants, loose = [], False, False
+        """(words, whether a CAS unique of the answers' is among them)"""
+        words, wants = [], False
         for f in self.pick(cmd):
-            loose = loose or f in MOVING[cmd]
-            if f == b"C" and not self.st.loose and not self.st.adrift and self.st.chance(60):
+            if f == b"C" and not self.st.adrift and self.st.chance(60):
                 words.append([b"C", Cas(-1) if self.st.chance(75) else Cas(-1, FAR)])
                 wants = True
                 continue
@@ -112,7 +107,7 @@ class MetaGen(TextGen):
         if any(w.a[:2] in (b"T-", b"N-") for w in numbers) and any(w.a == b"t" for w in numbers):
             words = [w for w in words if not (isinstance(w, Number) and w.a == b"t")]
             self.left_out.append("past-ttl")
-        return words, wants, loose
+        return words, wants
 
     def meta_line(self, cmd, words, **more):
         """A step of one line from words: bytes, Number, or a flag's letter with a Cas."""
@@ -145,9 +140,9 @@ class MetaGen(TextGen):
     def simple(self, cmd):
         """(key, step) of a command that is a key and flags."""
         key, b64 = self.meta_key()
-        words, wants, loose = self.flag_words(cmd)
+        words, wants = self.flag_words(cmd)
         return self.before_cas(key, wants), self.meta_line(
-            cmd, [key] + self.base64_flag(words, b64), sync=wants, loose=loose)
+            cmd, [key] + self.base64_flag(words, b64), sync=wants)
 
     # ------------------------------------------------------------ commands
 
@@ -164,7 +159,7 @@ class MetaGen(TextGen):
     def ms(self):
         st, rng = self.st, self.rng
         key, b64 = self.meta_key()
-        words, wants, loose = self.flag_words(b"ms")
+        words, wants = self.flag_words(b"ms")
         value = st.value(2000000)
         length = Number(b"%d" % len(value))
         refused = len(key) > 250 or len(words) + b64 > 16
@@ -181,7 +176,7 @@ class MetaGen(TextGen):
         refused = refused or not length.good
         if not refused:
             words = self.base64_flag(words, b64)
-        step = self.meta_line(b"ms", [key, length] + words, sync=wants, loose=loose)
+        step = self.meta_line(b"ms", [key, length] + words, sync=wants)
         if refused:
             self.add(step, b"x" * (len(value) % 40) + b"\r\n")
         else:
@@ -218,15 +213,14 @@ class MetaGen(TextGen):
         """Invalidated, fetched by several, and won by one."""
         rng, key = self.rng, PFX + some_key(self.rng)
         steps = [Step(b"md " + key + rng.choice((b" I", b" I T1000", b" I T-1", b" I q",
-                                                 b" q I T2592000")) + b"\r\n", loose=True)]
+                                                 b" q I T2592000")) + b"\r\n")]
         for _ in range(rng.choice((1, 2, 3))):
             steps.append(Step(b"mg " + key + rng.choice((
-                b" v", b" v f c t", b" s v k O7", b" t", b" N1000 v", b" R30 v", b" h f")) + b"\r\n",
-                loose=True))
+                b" v", b" v f c t", b" s v k O7", b" t", b" N1000 v", b" R30 v", b" h f")) + b"\r\n"))
         if rng.random() < 0.5:
             steps.append(Step(b"ms " + key + rng.choice((
                 b" 2", b" 2 I C1", b" 2 I C18446744073709551615", b" 2 T0 MR", b" 2 MA"))
-                + b" c\r\nok\r\n", loose=True))
+                + b" c\r\nok\r\n"))
         return steps + [Step(b"mg " + key + b" v c t f\r\n")]
 
     def later(self):
@@ -260,7 +254,7 @@ class MetaGen(TextGen):
             return TextGen.commands(self)
         what = self.rng.choices((self.mg, self.ms, self.md, self.ma, self.me, self.mn, self.later,
                                  self.stale),
-                                (32, 30, 10, 14, 5, 4, 3, 5 * st.loose))[0]
+                                (32, 30, 10, 14, 5, 4, 3, 3))[0]
         return what()
 
     def last(self):

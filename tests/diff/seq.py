@@ -45,22 +45,21 @@ class Step:
     sync       all answers before it must have come (where 1.6.18 would drop
                them, or does something else while they wait)
     reconnect  it is the first on a new connection
-    loose      from here on A may give an item another CAS unique where B does not
     adrift     the servers may take later bytes for something else
     arith      it is an incr or its like
     """
-    __slots__ = ("a", "b", "known", "sync", "reconnect", "loose", "adrift", "arith")
+    __slots__ = ("a", "b", "known", "sync", "reconnect", "adrift", "arith")
 
-    def __init__(self, a, b=None, known=(), sync=False, loose=False, adrift=False):
+    def __init__(self, a, b=None, known=(), sync=False, adrift=False):
         self.a = a if isinstance(a, list) else [a]
         self.b = b if isinstance(b, list) or b is None else [b]
         self.known = list(known)
-        self.sync, self.loose, self.adrift = sync, loose, adrift
+        self.sync, self.adrift = sync, adrift
         self.reconnect = self.arith = False
 
     def synced(self):
         """A copy that waits for the answers before it."""
-        s = Step(self.a, self.b, self.known, True, self.loose, self.adrift)
+        s = Step(self.a, self.b, self.known, True, self.adrift)
         s.reconnect, s.arith = self.reconnect, self.arith
         return s
 
@@ -93,6 +92,3 @@ class Sequence:
     def counts(self):
         """Whether it has an incr or its like."""
         return any(s.arith for s in self.steps)
-
-    def loose(self):
-        return any(s.loose for s in self.steps)

@@ -173,7 +173,7 @@ class TextGen:
             flags = expiry = Number(b"0")
         steps = []
         r = rng.random()
-        if st.loose or r < 0.3:
+        if r < 0.3:
             unique = Cas(-1, FAR) if r < 0.5 else b"18446744073709551615"
         else:
             unique = Cas(rng.choice((-1, -1, -1, rng.randrange(8))))
@@ -214,7 +214,7 @@ class TextGen:
         keys = [st.key() for _ in range(rng.choice((1, 1, 2, 4)))]
         if st.chance(3):
             return [self.long_key(name, Number(b"100"), *keys, st.bad_key())]
-        return [self.line(name, self.expiry(), *keys, loose=True)]
+        return [self.line(name, self.expiry(), *keys)]
 
     def touch(self):
         words = [b"touch", self.st.key(), self.expiry()]
@@ -222,7 +222,7 @@ class TextGen:
             words[1] = self.st.bad_key()
         if self.st.chance(3):
             words.pop()
-        return [self.line(*self.noreply(words), loose=True)]
+        return [self.line(*self.noreply(words))]
 
     def arith(self):
         words = [self.rng.choice((b"incr", b"decr")), self.st.key(), self.delta()]
@@ -303,7 +303,7 @@ class TextGen:
             return self.flush()
         what = self.rng.choices(
             (self.storage, self.cas, self.get, self.gat, self.touch, self.arith, self.delete,
-             self.other), (34, 10, 20, 4 * st.loose, 4 * st.loose, 12, 6, 6))[0]
+             self.other), (34, 10, 20, 2, 2, 12, 6, 6))[0]
         return what()
 
     def after(self, step):
