@@ -21,7 +21,7 @@ class Answers:
     """
 
     def __init__(self, coarse=False):
-        self.coarse = coarse	# neither times to live nor whether it was fetched
+        self.coarse = coarse	# neither times to live, nor fetched, stale and won
         self.records = []
         self.cas = []
         self.masked = {}
@@ -62,7 +62,7 @@ class Answers:
         if b"b" in words:
             words.remove(b"b")
         if self.coarse:
-            words = [b"*" if re.match(rb"t-?[0-9]|h[01]\Z", w) else w for w in words]
+            words = [w for w in words if not re.match(rb"(t-?[0-9]+|h[01]|[WXZ])\Z", w)]
         for i in range(1, len(words)):
             w = words[i]
             kind, rest = w[:1], w[1:]
@@ -187,3 +187,10 @@ def cas_record(a, n):
             return i
     return 0
 
+
+def only_b_non_numeric(a, b):
+    """Whether the first that differs is that B takes for no number what A does."""
+    i, _ = compare(a, b) or (None, None)
+    return i is not None and i < min(len(a.records), len(b.records)) and \
+        b"on-numeric" in b.records[i] and b"on-numeric" not in a.records[i] and \
+        not re.match(rb"EX|\[.. status 02", a.records[i])

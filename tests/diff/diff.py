@@ -274,8 +274,9 @@ def chance(args, tally, n):
     data = b"".join(p for s in seq.steps for p in s.a if isinstance(p, bytes))
     if b"18446744073709551" not in data and b"\xff" * 8 not in data:
         return False
+    a, b = tally.first.get(n) or (None, None)
     engine = Engine((args.a, args.b), 1, args.timeout, args.same)
-    if sum(1 for _ in range(6) if differs(engine, seq)) > 1:
+    if not (a and answers.only_b_non_numeric(a, b)) and sum(1 for _ in range(6) if differs(engine, seq)) > 1:
         return False
     tally.counts["big-number"] += 1
     return True

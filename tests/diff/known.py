@@ -65,7 +65,8 @@ Known("ms-vivify", "left out",
       "ms that appends or prepends makes the item where N says so, as later 1.6 versions do",
       b"ms @k 1 MA N0\r\nx\r\n")
 Known("past-ttl", "left out",
-      "t of what a negative T or N has just let expire is 0; in 1.6.18 it wraps round",
+      "t of what a negative T or N has just let expire is 0; in 1.6.18 it wraps round, and ma may "
+      "forget T (incr-grows)",
       b"ms @k 1\r\n1\r\nma @k T-1 t\r\n")
 
 # answer
@@ -78,16 +79,16 @@ Known("base64-mark", "answer",
       "incr, and ma and mg with N do not note it: such keys are compared without base64",
       b"mg QEBADQo= N30 b k\r\n")
 Known("incr-grows", "answer",
-      "incr keeps whether an item was fetched, and ma sets T; 1.6.18 forgets both where the number "
-      "needs more room: in sequences with incr or ma the answers may differ in h and t",
+      "incr keeps that an item was fetched, or is stale, and ma sets T; 1.6.18 forgets all that where "
+      "the number needs more room: in sequences with incr or ma answers may differ in h, t, W, X, Z",
       b"set @k 0 0 1\r\n9\r\nma @k T1000\r\nmg @k t v\r\n")
 Known("seconds", "answer",
       "t, exp, l and la move with the clock: times to live are rounded up to hundreds, those "
       "beyond three years are one, idle times below a minute are 0")
 Known("big-number", "answer",
       "1.6.18 looks for a - behind a stored number of 2^63 or more, in memory that is not the "
-      "item's, and calls it non-numeric where it finds one: a sequence that differs in this "
-      "is sent again")
+      "item's, and calls it non-numeric where it finds one: a sequence with such a number "
+      "that differs just so, or once and not again, does not count")
 Known("opaque-text", "answer",
       "the text of meta-opaque's error: B is sent another line that is wrong")
 

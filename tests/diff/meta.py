@@ -104,9 +104,10 @@ class MetaGen(TextGen):
             t = self.token(f, cmd)
             words.append(Number(f + t.a, f + t.b, t.known))
         numbers = [w for w in words if isinstance(w, Number)]
-        if any(w.a[:2] in (b"T-", b"N-") for w in numbers) and any(w.a == b"t" for w in numbers):
-            words = [w for w in words if not (isinstance(w, Number) and w.a == b"t")]
-            self.left_out.append("past-ttl")
+        if any(w.a[:2] in (b"T-", b"N-") for w in numbers):
+            gone = [w for w in numbers if w.a == b"t" or cmd == b"ma" and w.a[:2] == b"T-"]
+            words = [w for w in words if w not in gone]
+            self.left_out += ["past-ttl"] * len(gone)
         return words, wants
 
     def meta_line(self, cmd, words, **more):
