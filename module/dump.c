@@ -99,6 +99,9 @@ static enum kfc_cmd_ret begin(struct kfc_client *cl, const struct mp_req *req,
 	u32 ms = READ_ONCE(c->cfg.set_wait_ms);
 	struct kfc_dump *d;
 
+	/* Else a dump lacked what it brings. As in kfc_restart_ready(). */
+	if (smp_load_acquire(&c->loading))
+		return KFC_CMD_BUSY;
 	if (cmpxchg(&c->dumping[kind], false, true)) {
 		if (kind == KFC_METADUMP)
 			return refuse(cl, req, MC_BUSY);

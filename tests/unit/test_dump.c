@@ -635,6 +635,27 @@ static void test_rate(void **state)
 	env_stop(&e);
 }
 
+/* A dump begins when all entries of the last load are there. */
+static void test_loading(void **state)
+{
+	struct mp_req req = { .op = MP_METADUMP, .arg = (const u8 *)"all",
+			      .arg_len = 3 };
+	struct env_client ec;
+	struct env e;
+
+	env_start(&e, 128 << 10, 4, 12, 64 << 10);
+	env_client_init(&e, &ec);
+	ASK("STORED\r\n", "set a 0 0 1\r\nx\r\n");
+	e.c.loading = true;
+	assert_int_equal(kfc_cmd_run(&ec.cl, &req, NULL), KFC_CMD_BUSY);
+	assert_false(ec.cl.dump);
+	e.c.loading = false;
+	env_ask(&e, &ec, "lru_crawler metadump all\r\n");
+	assert_memory_equal(ec.answer, "key=a ", 6);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -643,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_cachedump),
 		cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_loading),
 		cmocka_unit_test(test_all),
 		cmocka_unit_test(test_summary),
 		cmocka_unit_test(test_load),
