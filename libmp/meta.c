@@ -185,9 +185,6 @@ static const char *mp_meta_flags(const struct mp_line *l, struct mp_tok t,
 	}
 	if (!ok)
 		return why;
-	/* an item that mg or ma makes gets the time to live that came last */
-	if (req->op != MP_META_SET && mp_meta_before(req, 'N', 'T'))
-		req->vivify_exptime = req->exptime;
 	return NULL;
 }
 

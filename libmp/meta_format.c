@@ -89,9 +89,10 @@ static char *mp_put_meta_flags(char *p, const struct mp_req *req,
 				p = mp_put_flag(p, 'b');
 		} else if (strchr(told, flag)) {
 			p = mp_put_fact(p, flag, it, ttl);
-		} else if (it && (flag == 'T' ||
-				  (flag == 'N' && it->created))) {
+		} else if (it && flag == 'T') {
 			ttl = it->ttl_new;
+		} else if (it && flag == 'N' && it->created) {
+			ttl = it->ttl_made;
 		}
 	}
 	return p;

@@ -279,7 +279,8 @@ bool mp_meta_before(const struct mp_req *req, char first, char second);
  * @flags: client flags
  * @cas: its unique
  * @ttl: seconds it had to live before the command, not negative, or MP_TTL_NONE
- * @ttl_new: ... and has since it, where T, or N with @created, changed that
+ * @ttl_new: ... and has since it, where T changed that
+ * @ttl_made: ... or got by N, with @created
  * @idle: seconds since the last access before the command
  * @fetched: it was fetched before the command
  * @created: the command made it (flag N)
@@ -294,6 +295,7 @@ struct mp_meta_item {
 	u64 cas;
 	s64 ttl;
 	s64 ttl_new;
+	s64 ttl_made;
 	u32 idle;
 	bool fetched;
 	bool created;

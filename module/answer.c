@@ -222,6 +222,44 @@ void kfc_answer_end(struct kfc_client *cl, const struct mp_req *req)
 }
 
 /**
+ * kfc_ttl() - how long something has to live
+ * @c: the cache
+ * @exptime: when it expires, 0 for never
+ *
+ * Any context. Return: seconds, or MP_TTL_NONE
+ */
+s64 kfc_ttl(struct kfc_cache *c, u32 exptime)
+{
+	if (!exptime)
+		return MP_TTL_NONE;
+	return max_t(s64, (s64)exptime - kfc_now(c), 0);
+}
+
+/**
+ * kfc_meta_made() - the time to live of what mg or ma makes
+ * @c: the cache
+ * @req: the request, with N
+ * @exptime: set to when it expires: of N and T the later one counts
+ * @it: what is told of it is filled in
+ *
+ * Any context.
+ */
+void kfc_meta_made(struct kfc_cache *c, const struct mp_req *req,
+		   u32 *exptime, struct mp_meta_item *it)
+{
+	u32 touched = kfc_expiry(c, req->exptime);
+
+	*exptime = kfc_expiry(c, req->vivify_exptime);
+	it->created = true;
+	/* Before it was made it had no end. */
+	it->ttl = MP_TTL_NONE;
+	it->ttl_made = kfc_ttl(c, *exptime);
+	it->ttl_new = kfc_ttl(c, touched);
+	if (is_meta(req) && mp_meta_before(req, 'N', 'T'))
+		*exptime = touched;
+}
+
+/**
  * kfc_meta_item() - what the meta commands tell of an object
  * @c: the cache
  * @lk: a lookup that found it
@@ -239,9 +277,7 @@ void kfc_meta_item(struct kfc_cache *c, const struct kfc_lookup *lk,
 	it->size = r->vlen;
 	it->flags = r->flags;
 	it->cas = r->cas;
-	it->ttl = MP_TTL_NONE;
-	if (r->exptime)
-		it->ttl = max_t(s64, (s64)r->exptime - now, 0);
+	it->ttl = kfc_ttl(c, r->exptime);
 	it->ttl_new = it->ttl;
 	it->idle = max_t(s64, now - r->time, 0);
 	it->fetched = lk->slot & KFC_SLOT_FETCHED;

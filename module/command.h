@@ -104,6 +104,7 @@ void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c);
 void kfc_client_close(struct kfc_client *cl);
 enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
 			     const struct kfc_value *val);
+bool kfc_cmd_too_large(struct kfc_client *cl, const struct mp_req *req);
 void kfc_cmd_no_memory(struct kfc_client *cl, const struct mp_req *req);
 void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
 void kfc_cmd_tick(struct kfc_client *cl);

@@ -375,6 +375,12 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 	enum kfc_cmd_ret ret;
 	bool has_value = mp_has_value(req);
 
+	if (has_value && kfc_cmd_too_large(&c->client, req)) {
+		c->rpos += used;
+		c->swallow = (u64)req->vlen + mp_value_tail(req);
+		c->state = KFC_CONN_SWALLOW;
+		return KFC_STEP_ON;
+	}
 	if (has_value) {
 		u64 need = (u64)req->vlen + mp_value_tail(req);
 

@@ -66,6 +66,8 @@ bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
 		return false;
 	keep_all(lk, &attr);
 	attr.marks |= KFC_REC_WON;
+	if (!mp_meta_has(req, 'u'))
+		attr.fetched = true;
 	return kfc_put(cl, lk, &b, &attr, true, &order) == KFC_CMD_DONE;
 }
 
@@ -73,16 +75,16 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 		  struct kfc_lookup *lk)
 {
 	struct kfc_attr attr = {
-		.exptime = kfc_expiry(cl->cache, req->vivify_exptime),
 		.marks = KFC_REC_WON,
 		/* It was asked for, so it counts as used. */
 		.fetched = true,
 	};
 	struct kfc_body b = { };
-	struct mp_meta_item it;
+	struct mp_meta_item it, made;
 	int ret;
 	u64 order;
 
+	kfc_meta_made(cl->cache, req, &attr.exptime, &made);
 	if (mp_meta_has(req, 'b'))
 		attr.marks |= KFC_REC_BASE64;
 	if (mp_meta_has(req, 'E')) {
@@ -99,8 +101,9 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	lk->rec.cas = attr.marks & KFC_REC_CAS ? attr.cas : order;
 	lk->rec.time = kfc_now(cl->cache);
 	kfc_meta_item(cl->cache, lk, &it);
-	/* Before it had an end it had none. */
-	it.ttl = MP_TTL_NONE;
+	it.ttl = made.ttl;
+	it.ttl_new = made.ttl_new;
+	it.ttl_made = made.ttl_made;
 	it.created = true;
 	it.won = true;
 	kfc_answer_hit(cl, req, lk, &it);
@@ -160,9 +163,7 @@ int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
 		attr.fetched = true;
 	if (touch) {
 		attr.exptime = kfc_expiry(c, req->exptime);
-		it.ttl_new = attr.exptime ?
-			max_t(s64, (s64)attr.exptime - kfc_now(c), 0) :
-			MP_TTL_NONE;
+		it.ttl_new = kfc_ttl(c, attr.exptime);
 	}
 	if (won)
 		attr.marks |= KFC_REC_WON;
@@ -217,6 +218,7 @@ int kfc_meta_invalidate(struct kfc_client *cl, const struct mp_req *req,
 		b.old = NULL;
 		b.len = 0;
 		attr.flags = 0;
+		attr.exptime = kfc_expiry(cl->cache, req->exptime);
 	}
 	if (mp_meta_has(req, 'E')) {
 		attr.marks |= KFC_REC_CAS;

@@ -44,6 +44,23 @@ static void refuse(struct kfc_client *cl, const struct mp_req *req,
 	kfc_answer(cl, req, res, 0);
 }
 
+/**
+ * kfc_cmd_too_large() - refuse a value that is too large before it comes
+ * @cl: the client
+ * @req: a request that has a value
+ *
+ * Context: the client's thread.
+ * Return: true if it is and was answered: the value is to be thrown away
+ */
+bool kfc_cmd_too_large(struct kfc_client *cl, const struct mp_req *req)
+{
+	if (kfc_size_ok(cl->cache, req->klen, req->flags, req->vlen))
+		return false;
+	kfc_count(cl->cache, store_too_large);
+	refuse(cl, req, KFC_TOO_LARGE);
+	return true;
+}
+
 /* append and prepend to what is there */
 static int join(struct kfc_client *cl, const struct mp_req *req,
 		const struct kfc_value *val, struct kfc_lookup *lk)
@@ -199,25 +216,13 @@ static int put_number(struct kfc_client *cl, const struct mp_req *req,
 	return ret;
 }
 
-static s64 ttl_of(struct kfc_cache *c, u32 exptime)
-{
-	if (!exptime)
-		return MP_TTL_NONE;
-	return max_t(s64, (s64)exptime - kfc_now(c), 0);
-}
-
 static int count_from(struct kfc_client *cl, const struct mp_req *req,
 		      struct kfc_lookup *lk)
 {
-	struct kfc_attr attr = {
-		.exptime = kfc_expiry(cl->cache, req->vivify_exptime),
-	};
-	struct mp_meta_item it = {
-		.ttl = MP_TTL_NONE,
-		.ttl_new = ttl_of(cl->cache, attr.exptime),
-		.created = true,
-	};
+	struct mp_meta_item it = { };
+	struct kfc_attr attr = { };
 
+	kfc_meta_made(cl->cache, req, &attr.exptime, &it);
 	if (has_meta(req, 'b'))
 		attr.marks |= KFC_REC_BASE64;
 	choose_cas(req, &attr);
@@ -236,7 +241,8 @@ static int count_up(struct kfc_client *cl, const struct mp_req *req,
 	struct mp_meta_item it;
 	u64 v;
 
-	if (req->has_cas && req->cas != lk->rec.cas) {
+	/* As in memcached nothing is no number, whatever its unique. */
+	if (lk->rec.vlen && req->has_cas && req->cas != lk->rec.cas) {
 		kfc_answer(cl, req, KFC_EXISTS, 0);
 		return KFC_CMD_DONE;
 	}
@@ -247,7 +253,7 @@ static int count_up(struct kfc_client *cl, const struct mp_req *req,
 	kfc_meta_item(cl->cache, lk, &it);
 	if (has_meta(req, 'T')) {
 		attr.exptime = kfc_expiry(cl->cache, req->exptime);
-		it.ttl_new = ttl_of(cl->cache, attr.exptime);
+		it.ttl_new = kfc_ttl(cl->cache, attr.exptime);
 	}
 	choose_cas(req, &attr);
 	if (kfc_op_mode(req) == MP_INCR)
@@ -431,11 +437,6 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 	struct kfc_lookup lk;
 	int tries;
 
-	if (val && !kfc_size_ok(c, req->klen, req->flags, val->len)) {
-		kfc_count(c, store_too_large);
-		refuse(cl, req, KFC_TOO_LARGE);
-		return KFC_CMD_DONE;
-	}
 	kfc_key_init(c, &lk, req->key, req->klen);
 	for (tries = 0; ret == KFC_RETRY && tries < KFC_RETRIES; tries++) {
 		if (tries) {

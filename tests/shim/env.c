@@ -492,6 +492,10 @@ size_t env_step(struct env *e, struct env_client *ec, const char *bytes,
 	if (mp_has_value(&req)) {
 		u32 tail = mp_value_tail(&req);
 
+		if (kfc_cmd_too_large(&ec->cl, &req)) {
+			*swallow = (u64)req.vlen + tail;
+			return used;
+		}
 		if (len < used + req.vlen + tail) {
 			ec->parser = before;
 			return 0;

@@ -282,8 +282,6 @@ struct completion { bool done; };
 /* Brings about what the only thread waits for. */
 extern void (*shim_wait)(void);
 #define wait_for_completion(c) do { while (!(c)->done) shim_wait(); } while (0)
-struct work_struct { int n; };
-#define wait_for_completion(c) assert((c)->done)
 /* Work is done at once. */
 struct work_struct { void (*fn)(struct work_struct *w); };
 #define INIT_WORK(w, f) ((w)->fn = (f))

@@ -325,7 +325,7 @@ static void test_change(void **state)
 		  "ma k=a incr d=1 [M]; ma k=a incr d=1 [M]; "
 		  "ma k=a decr d=1 [M]; ma k=a decr d=5 [MD]; "),
 		X("ma a N30 J5 D0 T60 C1 E2 q t c v\r\n",
-		  "ma k=a incr d=0 [NJDTCEqtcv] c=1 e=60 n=60 i=5 E=2; "),
+		  "ma k=a incr d=0 [NJDTCEqtcv] c=1 e=60 n=30 i=5 E=2; "),
 		X("ma a D18446744073709551615 J18446744073709551615\r\n",
 		  "ma k=a incr d=18446744073709551615 [DJ] "
 		  "i=18446744073709551615; "),
@@ -338,7 +338,7 @@ static void test_change(void **state)
 		X("ma a q O" S32 "\r\n", OPAQUE),
 		/* of T and N the later one is for an item that is made */
 		X("mg a N30 T60\r\nmg a T60 N30\r\n",
-		  "mg k=a [NT] e=60 n=60; mg k=a [TN] e=60 n=30; "),
+		  "mg k=a [NT] e=60 n=30; mg k=a [TN] e=60 n=30; "),
 		X("ms a 0 MA N30 T60\r\n\r\n",
 		  "ms k=a append v=0 [MNT] e=60 n=30; "),
 	};
@@ -408,7 +408,7 @@ static void test_heads(void **state)
 {
 	struct mp_meta_item it = {
 		.size = 2, .flags = 5, .cas = 61, .ttl = MP_TTL_NONE,
-		.ttl_new = 30,
+		.ttl_new = 30, .ttl_made = 30,
 	};
 
 	(void)state;
