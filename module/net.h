@@ -7,6 +7,9 @@
 struct kfc_cache;
 struct kfc_emit;
 
+/* What kfc_net_addresses() may fill: 8 IPv6 addresses and a path. */
+#define KFC_ADDRESSES_SIZE 640
+
 /* What stats tells of workers and connections (gauges). */
 struct kfc_net_info {
 	u32 curr_connections;

@@ -20,8 +20,8 @@
 #include "prefix.h"
 #include "version.h"
 
-/* memcached's own limit of a value in `stats`, about. */
-#define KFC_VALUE_SIZE 256
+/* Room for KFC_MAX_LISTEN IPv6 addresses, or a path of a device. */
+#define KFC_VALUE_SIZE 512
 
 #define KFC_COUNTER(field, name) { offsetof(struct kfc_counters, field), name }
 #define KFC_COUNTERS (sizeof(struct kfc_counters) / sizeof(u64))
@@ -419,7 +419,7 @@ void kfc_stats_announce(struct kfc_cache *c)
 {
 	u64 bound = kfc_bound(c) >> 20;
 	struct kfc_log_info log = {};
-	char addresses[256];
+	char addresses[KFC_ADDRESSES_SIZE];
 	u64 objects;
 
 	kfc_log_info(c, &log);
