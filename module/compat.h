@@ -10,6 +10,7 @@
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/mount.h>
 #include <linux/net.h>
 #include <linux/uio.h>
 #include <net/sock.h>
@@ -70,6 +71,15 @@ static inline void kfc_bdev_close(struct kfc_bdev *b)
 
 #endif
 
+/* files */
+
+/* What vfs_unlink() and notify_change() want to know of a mount. */
+#ifdef KFC_HAVE_MNT_IDMAP
+#define kfc_mnt_idmap(mnt)	mnt_idmap(mnt)
+#else
+#define kfc_mnt_idmap(mnt)	mnt_user_ns(mnt)
+#endif
+
 /* network */
 
 static inline void kfc_trace_sk_data_ready(const struct sock *sk)
@@ -100,8 +110,8 @@ static inline void kfc_sk_hold_net(struct sock *sk)
 }
 
 /*
- * Send pieces of pages by reference. Return: bytes taken, or an errno where
- * there were none.
+ * Send pieces of pages by reference, on 6.1 to a UNIX socket by copy. Return:
+ * bytes taken, or an errno where there were none.
  */
 static inline int kfc_send_pages(struct socket *sock, struct bio_vec *bv,
 				 unsigned int nr, size_t len, int flags)
@@ -116,6 +126,16 @@ static inline int kfc_send_pages(struct socket *sock, struct bio_vec *bv,
 	int sent = 0;
 	int ret = 0;
 
+	/*
+	 * There unix_stream_sendpage() takes the lock that the peer holds while
+	 * it reads, and reading may fault for as long as the peer likes.
+	 */
+	if (sock->sk->sk_family == AF_UNIX) {
+		struct msghdr msg = { .msg_flags = flags };
+
+		iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, bv, nr, len);
+		return sock_sendmsg(sock, &msg);
+	}
 	for (i = 0; i < nr; i++) {
 		int f = flags;
 

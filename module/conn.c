@@ -76,6 +76,28 @@ static void kfc_conn_state_change(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
+/* AF_UNIX has no write queue: what is under way is in sk_wmem_alloc. */
+static bool kfc_conn_writeable(const struct sock *sk)
+{
+	if (sk->sk_family == AF_UNIX)
+		return sk_wmem_alloc_get(sk) << 2 <= READ_ONCE(sk->sk_sndbuf);
+	return sk_stream_is_writeable(sk);
+}
+
+/* Whether somebody waits for the space that there is now. */
+static bool kfc_conn_wanted(struct sock *sk)
+{
+	struct socket *sock = sk->sk_socket;
+
+	if (!sock)
+		return false;
+	/* It sets SOCK_NOSPACE, too, but leaves it set. */
+	if (sk->sk_family == AF_UNIX)
+		return kfc_conn_writeable(sk) &&
+		       test_and_clear_bit(SOCK_NOSPACE, &sock->flags);
+	return !test_bit(SOCK_NOSPACE, &sock->flags);
+}
+
 static void kfc_conn_write_space(struct sock *sk)
 {
 	struct kfc_conn *c;
@@ -84,8 +106,7 @@ static void kfc_conn_write_space(struct sock *sk)
 	c = sk->sk_user_data;
 	if (c) {
 		c->write_space(sk);
-		if (sk->sk_socket &&
-		    !test_bit(SOCK_NOSPACE, &sk->sk_socket->flags))
+		if (kfc_conn_wanted(sk))
 			kfc_conn_schedule(c);
 	}
 	read_unlock_bh(&sk->sk_callback_lock);
@@ -180,8 +201,10 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	c->client.post = kfc_worker_post;
 	c->client.out.pool = &c->worker->pool;
 
-	tcp_sock_set_nodelay(sk);
-	sock_set_keepalive(sk);
+	if (sk->sk_family != AF_UNIX) {
+		tcp_sock_set_nodelay(sk);
+		sock_set_keepalive(sk);
+	}
 	kfc_sk_no_task_frag(sk);
 	sk->sk_allocation = GFP_NOWAIT | __GFP_NOWARN;
 
@@ -245,14 +268,19 @@ static enum kfc_step kfc_conn_drain(struct kfc_conn *c)
  *
  * What comes from now on is announced by a callback. Only the end of the stream,
  * whose callback may have been before, is not seen by a receive that brings
- * bytes, too.
+ * bytes, too; and AF_UNIX also ends one where descriptors were passed.
  *
  * Context: the owner.
  * Return: whether to wait for a callback.
  */
 bool kfc_conn_drained(const struct kfc_conn *c, bool less)
 {
-	return less && !(READ_ONCE(c->sock->sk->sk_shutdown) & RCV_SHUTDOWN);
+	const struct sock *sk = c->sock->sk;
+
+	if (sk->sk_family == AF_UNIX &&
+	    !skb_queue_empty_lockless(&sk->sk_receive_queue))
+		return false;
+	return less && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN);
 }
 
 static void kfc_conn_received(struct kfc_conn *c, struct kfc_budget *b, int n)
@@ -582,6 +610,9 @@ static int kfc_conn_send(struct kfc_conn *c)
 		c->last = jiffies;
 		kfc_count_add(c->client.cache, bytes_written, sent);
 	}
+	/* What AF_UNIX says without memory; it took nothing then. */
+	if (ret == -ENOBUFS || ret == -ENOMEM)
+		ret = -EAGAIN;
 	c->blocked = ret == -EAGAIN;
 	return ret;
 }
@@ -621,9 +652,32 @@ static enum kfc_step kfc_conn_step(struct kfc_conn *c, struct kfc_budget *b)
 	return KFC_STEP_REST;
 }
 
+/* The socket takes no more: who tells when it does? */
+static enum kfc_turn kfc_conn_blocked(struct kfc_conn *c)
+{
+	struct sock *sk = c->sock->sk;
+
+	if (sk->sk_family != AF_UNIX)
+		/* Is anything in flight whose acknowledgment will wake us? */
+		return READ_ONCE(sk->sk_wmem_queued) ? KFC_TURN_REST :
+						       KFC_TURN_STARVED;
+	set_bit(SOCK_NOSPACE, &c->sock->flags);
+	/*
+	 * Its reader does, if it sees SOCK_NOSPACE in kfc_conn_wanted(): what it
+	 * read before that was set is seen here.
+	 */
+	smp_mb__after_atomic();
+	if (!kfc_conn_writeable(sk))
+		return KFC_TURN_REST;
+	clear_bit(SOCK_NOSPACE, &c->sock->flags);
+	/* Nothing in flight: it was memory that there was not. */
+	return sk_wmem_alloc_get(sk) ? KFC_TURN_AGAIN : KFC_TURN_STARVED;
+}
+
 static enum kfc_turn kfc_conn_turn_end(struct kfc_conn *c, enum kfc_step step)
 {
 	bool full = kfc_conn_full(c);
+	enum kfc_turn turn;
 	int ret;
 
 	if (!kfc_in_close(c) || step == KFC_STEP_CLOSE)
@@ -633,9 +687,11 @@ static enum kfc_turn kfc_conn_turn_end(struct kfc_conn *c, enum kfc_step step)
 		return KFC_TURN_CLOSE;
 	if (c->state == KFC_CONN_DRAIN && !c->client.out.nodes_nr)
 		return KFC_TURN_CLOSE;
-	/* Nothing is in flight whose acknowledgment would wake us. */
-	if (ret == -EAGAIN && !READ_ONCE(c->sock->sk->sk_wmem_queued))
-		return KFC_TURN_STARVED;
+	if (ret == -EAGAIN) {
+		turn = kfc_conn_blocked(c);
+		if (turn != KFC_TURN_REST)
+			return turn;
+	}
 	if (step == KFC_STEP_STARVED)
 		return KFC_TURN_STARVED;
 	if (step == KFC_STEP_YIELD || (full && !kfc_conn_full(c)))
@@ -694,7 +750,7 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 	if (c->client.dump && c->blocked &&
 	    time_after(jiffies, c->last + KFC_STALLED * HZ))
 		return KFC_TURN_CLOSE;
-	if (c->blocked && sk_stream_is_writeable(c->sock->sk))
+	if (c->blocked && kfc_conn_writeable(c->sock->sk))
 		return KFC_TURN_AGAIN;
 	return KFC_TURN_REST;
 }

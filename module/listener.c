@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/err.h>
+#include <linux/cred.h>
 #include <linux/fcntl.h>
 #include <linux/in.h>
 #include <linux/inet.h>
@@ -17,6 +18,7 @@
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <linux/un.h>
 #include <net/inet_connection_sock.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
@@ -25,6 +27,7 @@
 #include "compat.h"
 #include "conn.h"
 #include "kfc.h"
+#include "unixsock.h"
 #include "worker.h"
 
 /* memcached's default. */
@@ -142,19 +145,26 @@ static int kfc_listener_accept(struct kfc_listener *l)
 	return ret;
 }
 
+/* Asked before an accept: nobody is refused where nobody waits. */
+static bool kfc_listener_empty(const struct kfc_listener *l)
+{
+	const struct sock *sk = l->sock->sk;
+
+	if (sk->sk_family == AF_UNIX)
+		return skb_queue_empty_lockless(&sk->sk_receive_queue);
+	return reqsk_queue_empty(&inet_csk(sk)->icsk_accept_queue);
+}
+
 static void kfc_listener_work(struct work_struct *work)
 {
 	struct kfc_listener *l = container_of(to_delayed_work(work),
 					      struct kfc_listener, work);
-	struct request_sock_queue *q;
 	unsigned long delay = 0;
 	unsigned int n;
 	int ret;
 
-	q = &inet_csk(l->sock->sk)->icsk_accept_queue;
 	for (n = 0; n < KFC_ACCEPTS; n++) {
-		/* Asked first: nobody is refused where nobody waits. */
-		if (reqsk_queue_empty(q) || !kfc_listener_may_accept(l->net))
+		if (kfc_listener_empty(l) || !kfc_listener_may_accept(l->net))
 			return;
 		ret = kfc_listener_accept(l);
 		if (ret == -EAGAIN)
@@ -244,6 +254,54 @@ int kfc_listener_open(struct kfc_net *net, const char *addr)
 }
 
 /**
+ * kfc_listener_open_unix() - make a UNIX socket and listen
+ * @net: whose; after all kfc_listener_open()
+ * @path: absolute, shorter than UNIX_PATH_MAX
+ * @mode: of the file
+ *
+ * Nothing is accepted before kfc_listener_start().
+ *
+ * Context: may sleep. Takes the namespaces and credentials of the current
+ *	process.
+ * Return: 0 or an errno, after a line in the log.
+ */
+int kfc_listener_open_unix(struct kfc_net *net, const char *path, umode_t mode)
+{
+	struct kfc_listener *l = &net->listeners[net->nr_listeners];
+	struct sockaddr_un *un = (struct sockaddr_un *)&l->addr;
+	int ret;
+
+	static_assert(ARRAY_SIZE(net->listeners) > KFC_MAX_LISTEN);
+
+	l->net = net;
+	INIT_DELAYED_WORK(&l->work, kfc_listener_work);
+	un->sun_family = AF_UNIX;
+	strscpy(un->sun_path, path, sizeof(un->sun_path));
+	ret = sock_create_kern(current->nsproxy->net_ns, AF_UNIX, SOCK_STREAM,
+			       0, &l->sock);
+	if (ret) {
+		pr_err("unix=%s: no socket to be had (%d)\n", path, ret);
+		return ret;
+	}
+	ret = kfc_unix_bind(l->sock, &l->addr, mode);
+	if (ret)
+		goto err;
+	kfc_sk_hold_net(l->sock->sk);
+	ret = kernel_listen(l->sock, KFC_BACKLOG);
+	if (ret) {
+		pr_err("unix=%s: cannot listen (%d)\n", path, ret);
+		kfc_unix_unlink(l->sock, current_cred());
+		goto err;
+	}
+	l->cred = get_current_cred();
+	net->nr_listeners++;
+	return 0;
+err:
+	sock_release(l->sock);
+	return ret;
+}
+
+/**
  * kfc_listener_start() - accept on all listeners
  * @net: whose; the workers run
  *
@@ -274,6 +332,7 @@ void kfc_listener_start(struct kfc_net *net)
  * kfc_listener_stop() - close all listeners
  * @net: whose; started or not
  *
+ * A UNIX socket's file goes first: so nobody meets one that nobody listens on.
  * On return nothing is accepted any more. Connections that nobody has accepted
  * are reset.
  *
@@ -300,6 +359,10 @@ void kfc_listener_stop(struct kfc_net *net)
 			write_unlock_bh(&sk->sk_callback_lock);
 		}
 		cancel_delayed_work_sync(&l->work);
+		if (l->cred) {
+			kfc_unix_unlink(l->sock, l->cred);
+			put_cred(l->cred);
+		}
 		sock_release(l->sock);
 	}
 	net->nr_listeners = 0;

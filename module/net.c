@@ -13,6 +13,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/un.h>
 #include <net/ipv6.h>
 #include <net/sock.h>
 
@@ -71,16 +72,21 @@ static int kfc_net_start_workers(struct kfc_net *net)
 
 static int kfc_net_listen(struct kfc_net *net)
 {
+	const struct kfc_config *cfg = &net->cache->cfg;
 	char *list, *rest, *addr;
 	int ret = 0;
 
-	list = kstrdup(net->cache->cfg.listen, GFP_KERNEL);
+	list = kstrdup(cfg->listen, GFP_KERNEL);
 	if (!list)
 		return -ENOMEM;
 	rest = list;
-	while (!ret && (addr = strsep(&rest, ",")))
-		ret = kfc_listener_open(net, strim(addr));
+	while (!ret && cfg->port && (addr = strsep(&rest, ",")))
+		ret = kfc_listener_open(net, addr);
 	kfree(list);
+	/* Last: a file is the last thing to be made where something fails. */
+	if (!ret && cfg->unix_path)
+		ret = kfc_listener_open_unix(net, cfg->unix_path,
+					     cfg->unix_mode);
 	return ret;
 }
 
@@ -200,6 +206,9 @@ void kfc_net_stop(struct kfc_cache *c)
 	 */
 	WRITE_ONCE(c->net, NULL);
 	synchronize_rcu();
+	/* A UNIX socket's peer calls them where it may be preempted. */
+	if (c->cfg.unix_path)
+		synchronize_rcu_tasks();
 
 	for (i = 0; i < net->nr_workers; i++)
 		kfc_worker_free(net->workers[i]);
@@ -345,24 +354,29 @@ static void kfc_net_addr_line(struct kfc_emit *e, u32 id, const char *what,
 			      const void *addr)
 {
 	const struct sockaddr *sa = addr;
-	char value[64];
+	char value[UNIX_PATH_MAX + 8];
 
 	if (sa->sa_family == AF_UNIX)
-		snprintf(value, sizeof(value), "unix");
+		snprintf(value, sizeof(value), "unix:%s",
+			 ((const struct sockaddr_un *)addr)->sun_path);
 	else
 		snprintf(value, sizeof(value), "%s:%pISpc",
 			 sa->sa_family == AF_INET6 ? "tcp6" : "tcp", addr);
 	kfc_net_conn_line(e, id, what, value);
 }
 
-static void kfc_net_conn_lines(struct kfc_emit *e,
+static void kfc_net_conn_lines(struct kfc_net *net, struct kfc_emit *e,
 			       const struct kfc_conn_info *i)
 {
+	const void *local = &i->local;
 	char secs[24];
 
+	/* There is one UNIX socket, and it was opened last. */
+	if (i->local.sin6_family == AF_UNIX)
+		local = &net->listeners[net->nr_listeners - 1].addr;
 	snprintf(secs, sizeof(secs), "%lu", i->idle);
 	kfc_net_addr_line(e, i->id, "addr", &i->peer);
-	kfc_net_addr_line(e, i->id, "listen_addr", &i->local);
+	kfc_net_addr_line(e, i->id, "listen_addr", local);
 	kfc_net_conn_line(e, i->id, "state", i->state);
 	kfc_net_conn_line(e, i->id, "secs_since_last_cmd", secs);
 }
@@ -409,7 +423,7 @@ bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
 	xa_unlock(&net->by_id);
 
 	for (i = 0; i < n; i++)
-		kfc_net_conn_lines(e, &info[i]);
+		kfc_net_conn_lines(net, e, &info[i]);
 	return n == KFC_CONNS_PART;
 }
 
@@ -438,7 +452,7 @@ u64 kfc_net_bound(const struct kfc_cache *c)
 /**
  * kfc_net_addresses() - where the cache listens
  * @c: the cache, started
- * @buf: "127.0.0.1:11211 [::1]:11211"
+ * @buf: "127.0.0.1:11211 [::1]:11211 /run/kfatcache.sock"
  * @size: of @buf
  *
  * Context: any; not while the cache starts or stops.
@@ -446,14 +460,24 @@ u64 kfc_net_bound(const struct kfc_cache *c)
  */
 int kfc_net_addresses(struct kfc_cache *c, char *buf, size_t size)
 {
+	const struct sockaddr_storage *addr;
 	struct kfc_net *net = c->net;
 	unsigned int i;
 	int len = 0;
 
 	if (size)
 		*buf = '\0';
-	for (i = 0; net && i < net->nr_listeners; i++)
-		len += scnprintf(buf + len, size - len, "%s%pISpc",
-				 i ? " " : "", &net->listeners[i].addr);
+	for (i = 0; net && i < net->nr_listeners; i++) {
+		addr = &net->listeners[i].addr;
+		if (i)
+			len += scnprintf(buf + len, size - len, " ");
+		if (addr->ss_family == AF_UNIX)
+			len += scnprintf(buf + len, size - len, "%s",
+					 ((const struct sockaddr_un *)
+					  addr)->sun_path);
+		else
+			len += scnprintf(buf + len, size - len, "%pISpc",
+					 addr);
+	}
 	return len;
 }

@@ -409,7 +409,7 @@ static void kfc_out_advance(struct kfc_out *o, u32 len)
 /**
  * kfc_out_send() - send what is ready, up to the first node that is not
  * @o: the queue
- * @sock: a TCP socket
+ * @sock: a stream socket
  * @sent: the bytes that went out are added here
  *
  * Text of all nodes in a row leaves in one call; pages of long values leave by

@@ -21,6 +21,7 @@
 #include <linux/sched/isolation.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/un.h>
 #include <net/net_namespace.h>
 
 #include "bound.h"
@@ -28,6 +29,9 @@
 #include "params.h"
 #include "record.h"
 #include "super.h"
+
+/* The compiler's own, of times when a name could be anybody's. */
+#undef unix
 
 /**
  * struct kfc_number - a parameter that is a number
@@ -85,7 +89,7 @@ static int kfc_memory_change(struct kfc_cache *c, u32 mb)
 }
 
 static struct kfc_number kfc_numbers[] = {
-	[KFC_PORT] = { "port", 11211, 1, 65535, "" },
+	[KFC_PORT] = { "port", 11211, 0, 65535, ", 0 for no TCP" },
 	[KFC_MEMORY_MB] = { "memory_mb", 64, 4, 16 << 20, " MiB",
 		.change = kfc_memory_change },
 	[KFC_INDEX_MB] = { "index_mb", 0, 0, 16 << 20, " MiB" },
@@ -193,6 +197,14 @@ static char *p_listen = "127.0.0.1";
 module_param_named(listen, p_listen, charp, 0444);
 MODULE_PARM_DESC(listen, "IPv4 and IPv6 addresses to listen on, up to 8, separated by commas (default 127.0.0.1)");
 
+static char *p_unix;
+module_param_named(unix, p_unix, charp, 0444);
+MODULE_PARM_DESC(unix, "UNIX socket to listen on as well, an absolute path; with port=0 it is the only one");
+
+static char *p_unix_mode;
+module_param_named(unix_mode, p_unix_mode, charp, 0444);
+MODULE_PARM_DESC(unix_mode, "Mode of the UNIX socket, octal (default 0700)");
+
 static char *p_cpus;
 module_param_named(cpus, p_cpus, charp, 0444);
 MODULE_PARM_DESC(cpus, "CPUs that workers may run on, as 0-3,8 (default: all housekeeping CPUs)");
@@ -212,7 +224,7 @@ MODULE_PARM_DESC(uuid, "Refuse any device but the one whose superblock has this 
 module_param_cb(port, &kfc_number_ops, &kfc_numbers[KFC_PORT],
 		0444);
 __MODULE_PARM_TYPE(port, "uint");
-MODULE_PARM_DESC(port, "TCP port (default 11211)");
+MODULE_PARM_DESC(port, "TCP port (default 11211; 0: no TCP, with unix= alone)");
 
 module_param_cb(memory_mb, &kfc_number_ops, &kfc_numbers[KFC_MEMORY_MB],
 		0644);
@@ -405,6 +417,35 @@ static int kfc_params_listen(struct kfc_config *cfg)
 	return err;
 }
 
+static int kfc_params_unix(struct kfc_config *cfg)
+{
+	u32 mode = KFC_UNIX_MODE;
+
+	if (!p_unix && !cfg->port) {
+		pr_err("port=0: no TCP, and no unix= either; without that allowed are 1 to 65535\n");
+		return -EINVAL;
+	}
+	if (!p_unix && p_unix_mode) {
+		pr_err("unix_mode=%s: there is no unix=\n", p_unix_mode);
+		return -EINVAL;
+	}
+	if (!p_unix)
+		return 0;
+	if (*p_unix != '/' || strlen(p_unix) >= UNIX_PATH_MAX) {
+		pr_err("unix=%s: allowed are absolute paths of up to %d bytes\n",
+		       p_unix, UNIX_PATH_MAX - 1);
+		return -EINVAL;
+	}
+	if (p_unix_mode && (kstrtou32(p_unix_mode, 8, &mode) || mode > 0777)) {
+		pr_err("unix_mode=%s: allowed are 0 to 0777, octal\n",
+		       p_unix_mode);
+		return -EINVAL;
+	}
+	cfg->unix_path = p_unix;
+	cfg->unix_mode = mode;
+	return 0;
+}
+
 static int kfc_params_device(struct kfc_config *cfg)
 {
 	if (p_device && !*p_device) {
@@ -460,7 +501,7 @@ int kfc_params_load(struct kfc_config *cfg)
 	kernel_param_lock(THIS_MODULE);
 	err = kfc_params_numbers(cfg) ?: kfc_params_item_max(cfg) ?:
 	      kfc_params_cpus(cfg) ?: kfc_params_listen(cfg) ?:
-	      kfc_params_device(cfg);
+	      kfc_params_unix(cfg) ?: kfc_params_device(cfg);
 	kernel_param_unlock(THIS_MODULE);
 	if (err)
 		kfc_params_free(cfg);

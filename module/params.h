@@ -7,6 +7,8 @@
 #include <linux/uuid.h>
 
 #define KFC_MAX_LISTEN 8
+/* Mode of the UNIX socket, as memcached's -a. */
+#define KFC_UNIX_MODE 0700
 
 enum kfc_format {
 	KFC_FORMAT_ASK,		/* only a blank device or one of ours */
@@ -23,8 +25,10 @@ enum kfc_format {
  */
 struct kfc_config {
 	const char *device;		/* NULL: memory only */
-	u16 port;
+	u16 port;			/* 0: no TCP */
 	const char *listen;		/* "127.0.0.1,::1" */
+	const char *unix_path;		/* NULL: no UNIX socket */
+	u16 unix_mode;
 	u64 memory_bytes;		/* slab buffers and memory tier */
 	u64 index_bytes;		/* 0 until the device's size is known */
 	bool index_auto;		/* index_mb was not given */

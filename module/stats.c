@@ -318,7 +318,9 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_u64(&l, "verbosity", 0);
 	kfc_u64(&l, "oldest", 0);
 	kfc_line(&l, "evictions", "on");
-	kfc_line(&l, "domain_socket", "NULL");
+	kfc_line(&l, "domain_socket", "%s", cfg->unix_path ?: "NULL");
+	kfc_line(&l, "umask", "%o",
+		 cfg->unix_path ? cfg->unix_mode : KFC_UNIX_MODE);
 	kfc_u64(&l, "num_threads", cfg->threads);
 	kfc_line(&l, "stat_key_prefix", ":");
 	kfc_line(&l, "detail_enabled", "%s",

@@ -16,6 +16,7 @@
 #include "out.h"
 #include "params.h"
 
+struct cred;
 struct kfc_cache;
 struct kfc_conn;
 struct kmem_cache;
@@ -91,6 +92,7 @@ struct kfc_worker {
  * @sock: the socket
  * @addr: where it listens
  * @data_ready: the socket's own callback
+ * @cred: of whoever made the file of a UNIX socket; NULL for others
  * @work: accepts
  */
 struct kfc_listener {
@@ -98,6 +100,7 @@ struct kfc_listener {
 	struct socket *sock;
 	struct sockaddr_storage addr;
 	void (*data_ready)(struct sock *sk);
+	const struct cred *cred;
 	struct delayed_work work;
 };
 
@@ -132,7 +135,7 @@ struct kfc_net {
 	struct kfc_worker **workers;
 	unsigned int nr_workers;
 	unsigned int next;
-	struct kfc_listener listeners[KFC_MAX_LISTEN];
+	struct kfc_listener listeners[KFC_MAX_LISTEN + 1];
 	unsigned int nr_listeners;
 	struct kmem_cache *conn_cache;
 	struct workqueue_struct *wq;
@@ -162,6 +165,7 @@ void kfc_worker_post(struct kfc_client *cl, struct kfc_event *ev);
 u8 *kfc_worker_rbuf(struct kfc_worker *w, u32 size, u32 *cap);
 
 int kfc_listener_open(struct kfc_net *net, const char *addr);
+int kfc_listener_open_unix(struct kfc_net *net, const char *path, umode_t mode);
 void kfc_listener_start(struct kfc_net *net);
 void kfc_listener_stop(struct kfc_net *net);
 void kfc_listener_kick(struct kfc_net *net);

@@ -255,6 +255,14 @@ def others():
                 f"listen={bad}")
     refused("listen: another machine", "EADDRNOTAVAIL", "cannot listen on 192.0.2.1",
             "listen=192.0.2.1")
+    for bad in ("sock", "", "@sock", "/" + "x" * 107):
+        refused(f"unix={bad}", "EINVAL", f"^unix={bad}: allowed are absolute paths of up to 107",
+                f"unix={bad}")
+    for bad in ("8", "01000", "x", "", "-1", "rw"):
+        refused(f"unix_mode={bad}", "EINVAL", f"^unix_mode={bad}: allowed are 0 to 0777, octal",
+                f"unix={DIR}/sock", f"unix_mode={bad}")
+    refused("unix_mode without unix", "EINVAL", "^unix_mode=700: there is no unix=",
+            "unix_mode=700")
     refused("format=yes", "EINVAL", "^format=yes: allowed are force and new", "format=yes")
     refused("uuid=5", "EINVAL", "^uuid=5: not a UUID", "uuid=5")
     refused("uuid without a device", "EINVAL", "^uuid=.*there is no device=", f"uuid={OTHER}")
