@@ -228,7 +228,7 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 	int err;
 
 	atomic_inc(&s->pins);
-	/* Pairs with the barrier in drain(). */
+	/* Under RCU: the pins are looked at a grace period after the slots. */
 	smp_mb__after_atomic();
 	slot = kfc_index_find(&c->index, &lk->pos);
 	err = -EAGAIN;

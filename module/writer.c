@@ -216,10 +216,6 @@ static bool clean_bufs(struct kfc_cache *c)
 	struct kfc_buf *b, *next;
 	bool did = reap_orphans(l);
 
-	if (list_empty(&l->dirty))
-		return did;
-	/* Readers copy from a buffer and take its pages under RCU. */
-	synchronize_rcu();
 	list_for_each_entry_safe(b, next, &l->dirty, list) {
 		if (!clean_buf(c, b))
 			break;
@@ -237,12 +233,6 @@ static bool drain(struct kfc_log *l)
 	bool did = false;
 
 	list_for_each_entry_safe(s, next, &l->drain, list) {
-		/*
-		 * Pairs with the barrier behind a reader's pin: it pins and
-		 * then looks at its slot again; the slots were cleared before
-		 * the pins are looked at here.
-		 */
-		smp_mb();
 		if (atomic_read(&s->pins))
 			continue;
 		take_buf(l, s);
@@ -440,6 +430,13 @@ bool kfc_log_step(struct kfc_cache *c)
 	if (l->swept)
 		disown(l);
 	did |= keep_flush(c);
+	/*
+	 * Readers follow a slot to its slab, pin it, copy from its buffer and
+	 * take its pages in one RCU section. Those that saw a slot that was
+	 * cleared, or a buffer that was taken, are gone after this.
+	 */
+	if (!list_empty(&l->drain) || !list_empty(&l->dirty))
+		synchronize_rcu();
 	did |= drain(l);
 	did |= clean_bufs(c);
 	did |= adjust_bufs(c);
