@@ -73,10 +73,12 @@ static enum kfc_search search_memory(struct kfc_cache *c, struct kfc_buf *b,
  */
 enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk)
 {
+	enum kfc_search res;
 	struct kfc_slab *s;
 	struct kfc_buf *b;
 	u64 *slot;
 
+again:
 	lk->slot = 0;
 	lk->order = 0;
 	lk->dead = false;
@@ -92,7 +94,11 @@ enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk)
 	b = rcu_dereference(s->buf);
 	if (!b)
 		return KFC_ON_DEVICE;
-	if (search_memory(c, b, lk, lk->slot, &lk->rec) != KFC_FOUND)
+	res = search_memory(c, b, lk, lk->slot, &lk->rec);
+	/* Where an old slot led to, there may be records not published yet. */
+	if (!kfc_slot_same(READ_ONCE(*slot), lk->slot))
+		goto again;
+	if (res != KFC_FOUND)
 		return KFC_NOWHERE;
 	lk->order = lk->rec.order;
 	lk->dead = kfc_store_dead(c, lk->order, lk->rec.exptime);
