@@ -402,8 +402,8 @@ static int try_modify(struct kfc_client *cl,
 		case -ETIMEDOUT:
 			/* It goes on as after a miss: so it has to be one. */
 			kfc_count(cl->cache, read_timeouts);
-			kfc_count(cl->cache, ev_device);
-			kfc_store_forget(cl->cache, lk);
+			if (kfc_store_forget(cl->cache, lk))
+				kfc_count(cl->cache, ev_device);
 			return KFC_RETRY;
 		case -EAGAIN:
 		case -ENOENT:

@@ -529,16 +529,18 @@ int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
  *
  * For a set that was refused: as with a set that is taken, an entry on the
  * device that has the key's tag goes unseen. Context: takes spinlocks.
+ * Return: whether an entry went
  */
-void kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
+bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
 	struct kfc_rec rec;
 	struct kfc_buf *b;
+	bool gone = false;
 	u64 *slot;
 
 	if (kfc_restart_forget(c, &lk->pos))
-		return;
+		return false;
 	rcu_read_lock();
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
@@ -549,10 +551,12 @@ void kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
 		if (!b || search_memory(c, b, lk, *slot, &rec) == KFC_FOUND) {
 			atomic_dec(&s->live);
 			kfc_index_clear(&c->index, &lk->pos, slot);
+			gone = true;
 		}
 	}
 	spin_unlock(lock);
 	rcu_read_unlock();
+	return gone;
 }
 
 /**
