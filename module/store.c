@@ -472,10 +472,16 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		spin_unlock(lock);
 		return -EAGAIN;
 	}
+	*order = atomic64_inc_return(&c->order);
+	/* After the number was drawn: see kfc_store_flush(). */
+	if (only_if && lk->order && !lk->dead &&
+	    lk->order < READ_ONCE(c->valid_from)) {
+		spin_unlock(lock);
+		return -EAGAIN;
+	}
 	/* Before the new record is there: it would hide the other one. */
 	if (slot && takes_place(c, lk, *slot))
 		kfc_count(c, ev_tag);
-	*order = atomic64_inc_return(&c->order);
 	kfc_log_commit(c, r, lk->key.hash, *order);
 	if (!slot) {
 		slot = kfc_index_place(&c->index, &lk->pos);
@@ -567,11 +573,20 @@ bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
  */
 void kfc_store_flush(struct kfc_cache *c)
 {
-	u64 now = atomic64_inc_return(&c->order), old;
+	int i;
 
-	old = READ_ONCE(c->valid_from);
-	while (old < now && !try_cmpxchg64(&c->valid_from, &old, now))
-		;
+	/*
+	 * Twice: an append, say, to what is flushed now may draw its number
+	 * after ours and look at valid_from before it is raised. One that looks
+	 * later gives up; one that did not has a number below the second.
+	 */
+	for (i = 0; i < 2; i++) {
+		u64 now = atomic64_inc_return(&c->order);
+		u64 old = READ_ONCE(c->valid_from);
+
+		while (old < now && !try_cmpxchg64(&c->valid_from, &old, now))
+			;
+	}
 	if (c->dev)
 		kfc_log_kick(&c->log);
 }
