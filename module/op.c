@@ -216,14 +216,19 @@ int kfc_op_read(struct kfc_client *cl, struct kfc_slab *s, u32 page, u32 nr)
  *
  * Context: the client's thread.
  * Return: true where the read was of this very slot: order, dead, rec and
- * pinned are filled in and hold until kfc_op_unhold()
+ * pinned are filled in and hold until kfc_op_unhold(). False where it was not:
+ * what was read is let go
  */
 bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk)
 {
 	struct kfc_op *op = cl->held;
 
-	if (!op || !kfc_slot_same(op->lk.slot, lk->slot))
+	if (!op)
 		return false;
+	if (!kfc_slot_same(op->lk.slot, lk->slot)) {
+		kfc_op_unhold(cl);
+		return false;
+	}
 	lk->order = op->lk.order;
 	lk->rec = op->lk.rec;
 	lk->pinned = true;
