@@ -17,6 +17,7 @@
 #include <linux/vmalloc.h>
 
 #include "index.h"
+#include "observe.h"
 
 #define KFC_INDEX_LOCKS 1024
 #define KFC_INDEX_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_ZERO)
@@ -210,7 +211,7 @@ u64 *kfc_index_place(struct kfc_index *ix, const struct kfc_ipos *pos)
 	u64 *s = find_empty(home);
 	u32 n, start = pos->tag % KFC_LINE_SLOTS;
 
-	if (s)
+	if (s && !kfc_rare("home_full"))
 		return s;
 	for (n = 1; n < KFC_GROUP_LINES; n++) {
 		s = find_empty(kfc_index_line(ix, sibling(pos->line, n)));
@@ -244,9 +245,11 @@ void kfc_index_clear(struct kfc_index *ix, const struct kfc_ipos *pos,
 	u64 *home = kfc_index_line(ix, pos->line);
 	u32 bits = KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH;
 	u8 *over = &ix->over[pos->line / KFC_GROUP_LINES];
+	u64 old = *slot;
 	u32 n, i;
 
 	WRITE_ONCE(*slot, 0);
+	kfc_saw_clear(pos, old);
 	if (slot >= home && slot < home + KFC_LINE_SLOTS)
 		return;
 	/* The last one away from home lets lookups stop at the home line. */

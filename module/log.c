@@ -6,6 +6,7 @@
 #include <linux/smp.h>
 
 #include "kfc.h"
+#include "observe.h"
 
 /**
  * kfc_log_max_value() - the longest value that fits a slab
@@ -127,7 +128,7 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 	r->vlen = vlen;
 	r->tag = tag;
 	spin_lock(&h->lock);
-	if (!h->slab || !reserve_in(l, h->slab, r)) {
+	if (!h->slab || kfc_rare("seal_early") || !reserve_in(l, h->slab, r)) {
 		struct kfc_slab *s = kfc_slab_open(c);
 
 		/* Without a successor the head stays: less may still fit. */

@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "kfc.h"
+#include "observe.h"
 
 static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
 			   enum kfc_evict why, bool dead)
@@ -177,7 +178,7 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 	bool ok = true;
 	u32 i;
 
-	if (READ_ONCE(c->log.failed))
+	if (READ_ONCE(c->log.failed) || kfc_rare("no_summary"))
 		return false;
 	pages = read_summary(c, s, n);
 	if (!pages)

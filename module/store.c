@@ -11,6 +11,7 @@
 #include <linux/rcupdate.h>
 
 #include "kfc.h"
+#include "observe.h"
 #include "restart.h"
 #include "store.h"
 
@@ -200,7 +201,7 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
 	u64 first = (u64)(s - c->log.slabs) * c->log.slab_pages;
 	int err;
 
-	if (!take_read_budget(c, nr))
+	if (kfc_rare("no_read_budget") || !take_read_budget(c, nr))
 		return -EBUSY;
 	err = alloc_read_pages(c, rd, nr);
 	if (err)
@@ -460,7 +461,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
 	u32 pages = kfc_rec_pages(r->off, r->head + r->vlen);
 	bool full = false;
-	u64 *slot, value;
+	u64 *slot, old, value;
 
 	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
 			      kfc_log_page(&c->log, r));
@@ -468,7 +469,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		value |= KFC_SLOT_FETCHED;
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
-	if (only_if && !unchanged(c, lk, slot)) {
+	if (only_if && (kfc_rare("put_again") || !unchanged(c, lk, slot))) {
 		spin_unlock(lock);
 		return -EAGAIN;
 	}
@@ -490,8 +491,10 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (*slot)
 		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
 	atomic_inc(&r->slab->live);
+	old = *slot;
 	/* The record is whole before a lookup can follow the slot. */
 	smp_store_release(slot, value);
+	kfc_saw_put(lk, old, value, *order);
 	spin_unlock(lock);
 	kfc_slab_put_hold(c, r->slab);
 	kfc_count(c, total_items);

@@ -11,6 +11,7 @@
 #include <linux/workqueue.h>
 
 #include "kfc.h"
+#include "observe.h"
 #include "restart.h"
 
 /* While reads pin a slab or sockets hold too many pages, look again so often. */
@@ -350,7 +351,8 @@ static void keep_free(struct kfc_cache *c)
 
 	/* Free slabs ahead of need, so that no set waits for a reclaim. */
 	if (c->dev && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
-	    l->nr_free + l->nr_ready <= l->nr_heads)
+	    (kfc_rare("reclaim_early") ||
+	     l->nr_free + l->nr_ready <= l->nr_heads))
 		reclaim_slab(c, oldest_stored(l));
 }
 

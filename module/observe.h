@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the simulator (tests/sim) is told by the store and may force on it.
+ * In the kernel all of this is nothing.
+ */
+#ifndef KFC_OBSERVE_H
+#define KFC_OBSERVE_H
+
+#include <linux/types.h>
+
+struct kfc_ipos;
+struct kfc_lookup;
+
+#ifdef KFC_SIM
+
+#include "observe_sim.h"
+
+#else
+
+/**
+ * kfc_rare() - is a rare branch to be taken this time?
+ * @name: of the branch
+ *
+ * Any context. Return: false; in the simulator by chance true
+ */
+static inline bool kfc_rare(const char *name)
+{
+	return false;
+}
+
+/**
+ * kfc_saw_put() - a key's new record was published
+ * @lk: the key
+ * @old: the slot's value until then, 0 for an empty one
+ * @value: the slot's value now
+ * @order: the record's order number
+ *
+ * Called under the lock of the key's group, right behind the store.
+ */
+static inline void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value,
+			       u64 order)
+{
+}
+
+/**
+ * kfc_saw_clear() - a slot was emptied
+ * @pos: of the entry that it held
+ * @old: its value until then
+ *
+ * Called under the lock of the entry's group, right behind the store.
+ */
+static inline void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
+{
+}
+
+#endif
+
+#endif /* KFC_OBSERVE_H */
