@@ -45,7 +45,7 @@ lint:
 	@tools/deps check
 	@tools/lint
 
-unit fuzz:
+unit sim fuzz:
 	@tests/run $@
 
 test:
@@ -57,7 +57,7 @@ run:
 
 clean:
 	rm -rf build kfatcache.ko
-	@for d in tests/unit tests/fuzz; do \
+	@for d in tests/unit tests/sim tests/fuzz; do \
 		if [ -e $$d/Makefile ]; then $(MAKE) -s -C $$d clean; fi; done
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -72,9 +72,9 @@ help:
 	@echo "                  MEMORY_ONLY=1: without the SSD; MODARGS='memory_mb=128 ...'"
 	@echo "make check        lint and unit tests: no root, no guest, under 2 minutes"
 	@echo "make test         everything, on guests with Linux 6.12 and 6.1"
-	@echo "make lint, unit, fuzz  parts of it; tests/run --help for more"
+	@echo "make lint, unit, sim, fuzz  parts of it; tests/run --help for more"
 	@echo "make clean        remove what was built here"
 	@echo "make distclean    ... and $(CACHE)"
 
 export PORT RUN_DISK_MB MEMORY_ONLY MODARGS
-.PHONY: all build kdir links check lint unit fuzz test run clean distclean help
+.PHONY: all build kdir links check lint unit sim fuzz test run clean distclean help

@@ -4,6 +4,8 @@
 int shim_rcu_depth;
 int shim_fail_alloc;
 void (*shim_wait)(void);
+int shim_poison = 0xa5;
+u64 shim_hash_mask = ~0ULL;
 long shim_pages;
 unsigned long jiffies = 1000;
 
@@ -15,7 +17,7 @@ struct page *alloc_page(gfp_t gfp)
 		return NULL;
 	p->mem = malloc(PAGE_SIZE);
 	/* Pages that nobody asked to be zeroed hold old bytes. */
-	memset(p->mem, gfp & __GFP_ZERO ? 0 : 0xa5, PAGE_SIZE);
+	memset(p->mem, gfp & __GFP_ZERO ? 0 : shim_poison, PAGE_SIZE);
 	p->refs = 1;
 	shim_pages++;
 	return p;
@@ -26,8 +28,9 @@ void put_page(struct page *p)
 	assert(p->refs > 0);
 	if (--p->refs)
 		return;
+	memset(p->mem, shim_poison, PAGE_SIZE);
 	free(p->mem);
-	free(p);
+	kfree(p);
 	shim_pages--;
 }
 
@@ -83,5 +86,5 @@ u64 siphash(const void *p, size_t len, const siphash_key_t *k)
 	v[2] ^= 0xff;
 	for (i = 0; i < 4; i++)
 		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
+	return (v[0] ^ v[1] ^ v[2] ^ v[3]) & shim_hash_mask;
 }

@@ -158,6 +158,8 @@ struct page {
 struct page *alloc_page(gfp_t gfp);
 void put_page(struct page *p);
 extern long shim_pages;
+extern int shim_poison;
+extern u64 shim_hash_mask;
 extern int shim_fail_alloc;
 #define get_page(p) ((void)(p)->refs++)
 #define page_count(p) ((p)->refs)
@@ -259,6 +261,7 @@ extern unsigned long jiffies;
 #define jiffies_to_msecs(j) ((unsigned int)(j))
 #define time_before(a, b) ((long)((a) - (b)) < 0)
 #define time_after(a, b) time_before(b, a)
+#define time_after_eq(a, b) (!time_before(a, b))
 #define MAX_SCHEDULE_TIMEOUT 0
 #define cond_resched() do { } while (0)
 #define raw_smp_processor_id() 0
@@ -311,5 +314,9 @@ typedef struct { unsigned long bits; } cpumask_var_t[1];
 #define pr_warn(...) ((void)(0 && printf(__VA_ARGS__)))
 #define pr_notice(...) ((void)(0 && printf(__VA_ARGS__)))
 #define WARN_ON_ONCE(c) ({ bool c_ = (c); assert(!c_); c_; })
+
+#ifdef KFC_SIM
+#include "points.h"
+#endif
 
 #endif /* KFC_SHIM_H */

@@ -1,0 +1,570 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Clients: random commands as text, their answers taken apart again.
+ */
+#include "sim.h"
+
+static struct sim_client *clients[SIM_CPUS];
+static bool flushing;
+
+/* What a completed read does from any context. */
+static void post(struct kfc_client *cl, struct kfc_event *ev)
+{
+	struct env_client *ec = container_of(cl, struct env_client, cl);
+
+	assert(ec->nr_events < ARRAY_SIZE(ec->events));
+	ec->events[ec->nr_events++] = ev;
+	sim_wake(container_of(ec, struct sim_client, ec));
+}
+
+void sim_clients_start(void)
+{
+	memset(clients, 0, sizeof(clients));
+	flushing = false;
+}
+
+void sim_space(struct kfc_cache *c)
+{
+	u32 i;
+
+	for (i = 0; i < SIM_CPUS; i++)
+		if (clients[i])
+			sim_wake(clients[i]);
+}
+
+static void connect_client(struct sim_client *cl)
+{
+	env_client_init(&sim_env, &cl->ec);
+	cl->ec.cl.post = post;
+}
+
+void sim_client_init(struct sim_client *cl)
+{
+	clients[cl->id] = cl;
+	INIT_LIST_HEAD(&cl->fifo);
+	connect_client(cl);
+}
+
+/* An operation's answer came. */
+static void answered(struct sim_client *cl, struct sim_op *op,
+		     const char *line, const struct sim_state *got)
+{
+	list_del_init(&op->fifo);
+	cl->nr_fifo--;
+	if (op->op == MP_FLUSH_ALL)
+		flushing = false;
+	model_answer(op, line, got);
+}
+
+static struct sim_op *first_op(struct sim_client *cl)
+{
+	if (list_empty(&cl->fifo))
+		sim_fail("an answer to nothing");
+	return list_first_entry(&cl->fifo, struct sim_op, fifo);
+}
+
+/* "VALUE key flags bytes[ cas]", the value, and all keys before: misses. */
+static size_t take_value(struct sim_client *cl, const char *p, size_t len)
+{
+	struct sim_state none = { 0 }, got = { 0 };
+	const char *key = p + 6, *at = strchr(key, ' ');
+	size_t klen = at - key;
+	unsigned int vlen;
+	struct sim_op *op;
+	int used = 0;
+
+	if (sscanf(at, " %u %u%n", &got.flags, &vlen, &used) < 2)
+		sim_fail("a broken answer");
+	at += used;
+	if (*at == ' ') {
+		got.cas = strtoull(at, (char **)&at, 10);
+	}
+	if (memcmp(at, "\r\n", 2) || p + len < at + 2 + vlen + 2 ||
+	    memcmp(at + 2 + vlen, "\r\n", 2))
+		sim_fail("a broken value");
+	got.val = blob_new(vlen);
+	memcpy(got.val->bytes, at + 2, vlen);
+	for (;;) {
+		op = first_op(cl);
+		if (!op->key)
+			sim_fail("a value for no key");
+		if (op->key->len == klen && !memcmp(op->key->name, key, klen))
+			break;
+		if (op->last)
+			sim_fail("a value that nobody asked for");
+		answered(cl, op, MP_END, &none);
+	}
+	cl->want_end = op->last;
+	answered(cl, op, "VALUE", &got);
+	return at + 2 + vlen + 2 - p;
+}
+
+static void take_line(struct sim_client *cl, const char *line)
+{
+	struct sim_state none = { 0 };
+	struct sim_op *op;
+	bool last;
+
+	if (!strcmp(line, MP_END) && cl->want_end) {
+		cl->want_end = false;
+		return;
+	}
+	op = first_op(cl);
+	if (strcmp(line, MP_NO_MEMORY_READ) == 0 && !op->last) {
+		/* One of the keys of a line, nobody says which. */
+		cl->tokens++;
+		return;
+	}
+	if (strcmp(line, MP_END)) {
+		bool end = op->op == MP_GET || op->op == MP_GETS ||
+			   op->op == MP_GAT;
+
+		answered(cl, op, line, &none);
+		cl->want_end = end;
+		return;
+	}
+	do {
+		op = first_op(cl);
+		last = op->last;
+		answered(cl, op, line, &none);
+	} while (!last);
+}
+
+/* Answers are static strings for the model. */
+static const char *known(const char *p, size_t len)
+{
+	static const char *const lines[] = {
+		MP_STORED, MP_NOT_STORED, MP_EXISTS, MP_NOT_FOUND, MP_DELETED,
+		MP_TOUCHED, MP_OK, MP_END, MP_NON_NUMERIC, MP_TOO_LARGE,
+		MP_NO_MEMORY, MP_NO_MEMORY_READ,
+	};
+	static char number[32];
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(lines); i++)
+		if (len == strlen(lines[i]) && !memcmp(p, lines[i], len))
+			return lines[i];
+	if (*p < '0' || *p > '9' || len >= sizeof(number))
+		sim_fail("an unknown answer: %.*s", (int)len, p);
+	memcpy(number, p, len);
+	number[len] = 0;
+	return number;
+}
+
+static void take_answers(struct sim_client *cl)
+{
+	struct env_client *ec = &cl->ec;
+	size_t at = 0;
+
+	while (at < ec->len) {
+		const char *p = ec->answer + at, *end;
+
+		if (!strncmp(p, "VALUE ", 6)) {
+			at += take_value(cl, p, ec->len - at);
+			continue;
+		}
+		end = memchr(p, '\n', ec->len - at);
+		if (!end)
+			sim_fail("half an answer");
+		at += end + 1 - p;
+		take_line(cl, known(p, end + 1 - p));
+	}
+	ec->len = 0;
+	if (!cl->nr_fifo)
+		cl->tokens = 0;
+}
+
+/* Misses for want of memory are explained by each allocation that failed. */
+static void note_failures(struct sim_client *cl)
+{
+	u64 n = sim_failed_here();
+
+	cl->tokens += n - cl->failed;
+	cl->failed = n;
+}
+
+static void events(struct sim_client *cl)
+{
+	struct sim_op *now = cl->now;
+
+	/* What happens here is not the present command's doing. */
+	cl->now = NULL;
+	if (sim_one_in(8))
+		kfc_cmd_tick(&cl->ec.cl);
+	env_events(&cl->ec);
+	model_settle();
+	cl->now = now;
+	note_failures(cl);
+	take_answers(cl);
+}
+
+static void nap(struct sim_client *cl)
+{
+	u32 ms = 1 + sim_below(10);
+
+	if (!cl->ec.nr_events)
+		sim_sleep(cl, ms);
+	kfc_cmd_tick(&cl->ec.cl);
+	events(cl);
+}
+
+static void run(struct sim_client *cl, const struct mp_req *req,
+		const struct kfc_value *val, struct sim_op *op)
+{
+	enum kfc_cmd_ret ret;
+
+	do {
+		cl->now = op;
+		ret = kfc_cmd_run(&cl->ec.cl, req, val);
+		model_settle();
+		cl->now = NULL;
+		note_failures(cl);
+		if (ret == KFC_CMD_BUSY)
+			nap(cl);
+		while (ret == KFC_CMD_WAIT && cl->ec.cl.waiting)
+			nap(cl);
+	} while (ret == KFC_CMD_BUSY || ret == KFC_CMD_WAIT);
+	if (op->noreply) {
+		list_del_init(&op->fifo);
+		cl->nr_fifo--;
+		model_drop(op);
+	}
+}
+
+static struct sim_op *new_op(struct sim_client *cl, enum mp_op kind,
+			     struct sim_key *key)
+{
+	struct sim_op *op = calloc(1, sizeof(*op));
+
+	op->op = kind;
+	op->cl = cl;
+	op->key = key;
+	op->last = true;
+	list_add_tail(&op->fifo, &cl->fifo);
+	cl->nr_fifo++;
+	return op;
+}
+
+/* Parse and run what is in @text; @op is what its keys belong to, in order. */
+static void feed(struct sim_client *cl, const char *text, size_t len,
+		 struct sim_op *op)
+{
+	while (len) {
+		struct kfc_value val = { 0 };
+		struct sim_op *next;
+		struct mp_req req;
+		struct mp_err err;
+		size_t used;
+
+		switch (mp_parse(&cl->ec.parser, (const u8 *)text, len, &used,
+				 &req, &err)) {
+		case MP_REQ:
+			break;
+		case MP_ERR:
+			/* Larger than item_max: refused before its value. */
+			model_begin(op);
+			cl->now = op;
+			if (err.drop_key)
+				kfc_cmd_drop_key(&cl->ec.cl, req.key,
+						 req.klen);
+			model_settle();
+			cl->now = NULL;
+			kfc_out_copy(&cl->ec.cl.out, err.line,
+				     strlen(err.line));
+			return;
+		case MP_MORE:
+			return;
+		}
+		text += used;
+		len -= used;
+		if (mp_has_value(&req)) {
+			val.len = req.vlen;
+			val.flat = (const u8 *)text;
+			text += req.vlen + 2;
+			len -= req.vlen + 2;
+		}
+		next = list_entry(op->fifo.next, struct sim_op, fifo);
+		model_begin(op);
+		run(cl, &req, mp_has_value(&req) ? &val : NULL, op);
+		op = next;
+	}
+}
+
+static struct sim_blob *random_value(void)
+{
+	u32 len = sim_below(2 << sim_below(14)), i;
+	struct sim_blob *b;
+	u64 x;
+
+	if (sim_one_in(6)) {
+		b = blob_new(20);
+		b->len = sprintf(b->bytes, "%u", sim_below(2000));
+		return b;
+	}
+	if (sim_one_in(2))
+		len = sim_below(sim_cfg.value_max);
+	if (len > sim_cfg.value_max && !sim_one_in(200))
+		len %= sim_cfg.value_max;
+	b = blob_new(len);
+	x = sim_rand();
+	for (i = 0; i < len; i++) {
+		if (!(i % 8))
+			x = sim_mix(x);
+		b->bytes[i] = 'a' + (x >> i % 8 * 8 & 0xff) % 26;
+	}
+	return b;
+}
+
+static s64 random_expiry(void)
+{
+	switch (sim_below(12)) {
+	case 0:
+		return -1;
+	case 1:
+	case 2:
+		return env_now + 1 + sim_below(30);
+	case 3:
+		return 1 + sim_below(30);
+	default:
+		return 0;
+	}
+}
+
+/* Some keys are asked for more often. */
+static struct sim_key *random_key(void)
+{
+	u32 n = sim_cfg.keys;
+
+	if (sim_one_in(2))
+		n = 1 + sim_below(n);
+	return &sim_keys[sim_below(n)];
+}
+
+static char text[1 << 18];	/* used between two points only */
+
+static void send_line(struct sim_client *cl, struct sim_op *op, size_t len)
+{
+	char *copy = malloc(len);
+
+	memcpy(copy, text, len);
+	feed(cl, copy, len, op);
+	free(copy);
+}
+
+static void store(struct sim_client *cl, enum mp_op kind, const char *verb)
+{
+	struct sim_op *op = new_op(cl, kind, random_key());
+	size_t n;
+
+	op->val = random_value();
+	op->flags = sim_below(3);
+	op->exptime = random_expiry();
+	op->noreply = sim_one_in(20) && op->val->len < 1000;
+	n = sprintf(text, "%s %s %u %lld %u", verb, op->key->name, op->flags,
+		    op->exptime, op->val->len);
+	if (kind == MP_CAS) {
+		op->cas = sim_one_in(8) ? sim_rand() >> 1 : op->key->cur.cas;
+		n += sprintf(text + n, " %llu", op->cas);
+	}
+	n += sprintf(text + n, "%s\r\n", op->noreply ? " noreply" : "");
+	memcpy(text + n, op->val->bytes, op->val->len);
+	n += op->val->len;
+	memcpy(text + n, "\r\n", 2);
+	send_line(cl, op, n + 2);
+}
+
+static void get(struct sim_client *cl, bool gets)
+{
+	u32 k = random_key() - sim_keys, nr = 1 + sim_below(4);
+	struct sim_op *first = NULL;
+	size_t n = sprintf(text, gets ? "gets" : "get");
+
+	/* A key of a line comes once: else nobody knows whose miss it was. */
+	for (nr = min(nr, sim_cfg.keys - k); nr; nr--, k++) {
+		struct sim_op *op;
+
+		op = new_op(cl, gets ? MP_GETS : MP_GET, &sim_keys[k]);
+		op->last = nr == 1;
+		if (!first)
+			first = op;
+		n += sprintf(text + n, " %s", op->key->name);
+	}
+	n += sprintf(text + n, "\r\n");
+	send_line(cl, first, n);
+}
+
+static void change(struct sim_client *cl, enum mp_op kind)
+{
+	struct sim_op *op = new_op(cl, kind, random_key());
+	size_t n = 0;
+
+	switch (kind) {
+	case MP_DELETE:
+		n = sprintf(text, "delete %s", op->key->name);
+		break;
+	case MP_INCR:
+	case MP_DECR:
+		op->delta = sim_below(100);
+		n = sprintf(text, "%s %s %llu", kind == MP_INCR ? "incr" :
+			    "decr", op->key->name, op->delta);
+		break;
+	case MP_TOUCH:
+		op->exptime = random_expiry();
+		n = sprintf(text, "touch %s %lld", op->key->name, op->exptime);
+		break;
+	default:
+		op->exptime = random_expiry();
+		n = sprintf(text, "gat %lld %s", op->exptime, op->key->name);
+		break;
+	}
+	n += sprintf(text + n, "\r\n");
+	send_line(cl, op, n);
+}
+
+static void flush_all(struct sim_client *cl)
+{
+	struct sim_op *op;
+	size_t n;
+
+	/* One at a time: of two nobody knows which one is the delayed one. */
+	if (flushing)
+		return;
+	flushing = true;
+	op = new_op(cl, MP_FLUSH_ALL, NULL);
+	op->exptime = sim_one_in(2) ? 0 : 1 + sim_below(20);
+	n = op->exptime ? sprintf(text, "flush_all %lld\r\n", op->exptime) :
+	    sprintf(text, "flush_all\r\n");
+	send_line(cl, op, n);
+}
+
+/* The connection goes, whatever is under way. */
+static void hang_up(struct sim_client *cl)
+{
+	struct sim_op *op, *next;
+
+	kfc_out_drop(&cl->ec.cl.out);
+	kfc_client_close(&cl->ec.cl);
+	list_for_each_entry_safe(op, next, &cl->fifo, fifo) {
+		list_del_init(&op->fifo);
+		if (op->op == MP_FLUSH_ALL)
+			flushing = false;
+		model_drop(op);
+	}
+	cl->nr_fifo = 0;
+	cl->want_end = false;
+	while (cl->ec.cl.inflight)
+		nap(cl);
+	free(cl->ec.answer);
+}
+
+static void command(struct sim_client *cl)
+{
+	if (sim_below(100) < sim_cfg.sets) {
+		store(cl, MP_SET, "set");
+		return;
+	}
+	switch (sim_below(64)) {
+	case 0 ... 17:
+		store(cl, MP_SET, "set");
+		break;
+	case 18 ... 20:
+		store(cl, MP_ADD, "add");
+		break;
+	case 21 ... 22:
+		store(cl, MP_REPLACE, "replace");
+		break;
+	case 23 ... 24:
+		store(cl, MP_APPEND, "append");
+		break;
+	case 25 ... 26:
+		store(cl, MP_PREPEND, "prepend");
+		break;
+	case 27 ... 29:
+		store(cl, MP_CAS, "cas");
+		break;
+	case 30 ... 33:
+		change(cl, MP_DELETE);
+		break;
+	case 34 ... 36:
+		change(cl, sim_one_in(2) ? MP_INCR : MP_DECR);
+		break;
+	case 37 ... 38:
+		change(cl, MP_TOUCH);
+		break;
+	case 39 ... 40:
+		change(cl, MP_GAT);
+		break;
+	case 41:
+		if (sim_one_in(8))
+			flush_all(cl);
+		break;
+	case 42:
+		if (sim_one_in(8)) {
+			hang_up(cl);
+			connect_client(cl);
+		}
+		break;
+	case 43 ... 48:
+		get(cl, true);
+		break;
+	default:
+		get(cl, false);
+		break;
+	}
+}
+
+static void finish(struct sim_client *cl)
+{
+	while (cl->nr_fifo || cl->ec.cl.inflight)
+		nap(cl);
+}
+
+static void jump(void)
+{
+	unsigned long ms = sim_one_in(2) ? sim_below(3000) : 0;
+
+	sim_time_jump(ms, sim_below(60));
+}
+
+int sim_client_run(void *arg)
+{
+	struct sim_client *cl = arg;
+	u32 i;
+
+	cl->failed = sim_failed_here();
+	model_set_client(cl);
+	for (i = 0; i < sim_cfg.ops; i++) {
+		if (sim_fault("clock jump"))
+			jump();
+		command(cl);
+		events(cl);
+		while (cl->nr_fifo > sim_cfg.pipeline)
+			nap(cl);
+	}
+	finish(cl);
+	hang_up(cl);
+	clients[cl->id] = NULL;
+	model_set_client(NULL);
+	return 0;
+}
+
+/* In the end, when nothing goes wrong any more: what is there is there. */
+void sim_client_get_all(struct sim_client *cl)
+{
+	u32 k;
+
+	cl->failed = sim_failed_here();
+	model_set_client(cl);
+	for (k = 0; k < sim_cfg.keys; k++) {
+		struct sim_op *op = new_op(cl, MP_GETS, &sim_keys[k]);
+		size_t n = sprintf(text, "gets %s\r\n", op->key->name);
+
+		send_line(cl, op, n);
+		finish(cl);
+		if (cl->tokens)
+			sim_fail("a fault when there was none");
+	}
+	hang_up(cl);
+	clients[cl->id] = NULL;
+	model_set_client(NULL);
+}

@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * A plain model of a cache, and the judge of every answer.
+ *
+ * The store tells when it has published a record and when a slot was emptied
+ * (module/observe.h). So at every step it is known what each key should be: a
+ * command takes effect at such an instant, and an answer is right where the
+ * key was what it says at some time between the command's start and its
+ * answer. That is linearizability with the effects' order given. What the
+ * bytes of a record should be comes from the commands alone.
+ *
+ * An entry that leaves is explained by the counter that moves next in the same
+ * coroutine; so every eviction is counted once, and nothing else is.
+ */
+#include "sim.h"
+
+struct sim_key *sim_keys;
+
+/* What a coroutine has dropped and not counted yet. */
+struct drop {
+	struct sim_key *key;
+	struct sim_state was;
+	bool full;		/* overwritten for want of a slot */
+};
+
+static struct drop drops[SIM_CPUS];
+static struct sim_client *clients_of[SIM_CPUS];
+static u64 seen_puts;
+static u64 flush_due, flush_set;	/* a delayed flush_all, and its step */
+
+struct sim_blob *blob_new(u32 len)
+{
+	struct sim_blob *b = malloc(sizeof(*b) + len + 1);
+
+	b->refs = 1;
+	b->len = len;
+	b->bytes[len] = 0;
+	return b;
+}
+
+static struct sim_blob *blob_get(struct sim_blob *b)
+{
+	if (b)
+		b->refs++;
+	return b;
+}
+
+void blob_put(struct sim_blob *b)
+{
+	if (b && !--b->refs)
+		free(b);
+}
+
+struct sim_client *model_client(void)
+{
+	return clients_of[sim_cpu()];
+}
+
+void model_set_client(struct sim_client *cl)
+{
+	clients_of[sim_cpu()] = cl;
+}
+
+void model_start(void)
+{
+	u32 i;
+
+	sim_keys = calloc(sim_cfg.keys, sizeof(*sim_keys));
+	for (i = 0; i < sim_cfg.keys; i++) {
+		struct sim_key *k = &sim_keys[i];
+
+		k->len = sprintf(k->name, "%u", i);
+		if (sim_one_in(4))
+			while (k->len < 249 && !sim_one_in(60))
+				k->name[k->len++] = '-';
+		k->cur.cause = "never stored";
+		INIT_LIST_HEAD(&k->ops);
+	}
+	memset(drops, 0, sizeof(drops));
+	memset(clients_of, 0, sizeof(clients_of));
+	memset(sim_counters, 0, sizeof(sim_counters));
+	seen_puts = flush_due = flush_set = 0;
+}
+
+static void free_op(struct sim_op *op)
+{
+	u32 i;
+
+	for (i = 0; i < op->nr_seen; i++)
+		blob_put(op->seen[i].val);
+	free(op->seen);
+	blob_put(op->val);
+	blob_put(op->got.val);
+	free(op);
+}
+
+static void see(struct sim_op *op, const struct sim_state *st)
+{
+	if (op->nr_seen == op->max_seen) {
+		op->max_seen = op->max_seen * 2 + 2;
+		op->seen = realloc(op->seen,
+				   op->max_seen * sizeof(*op->seen));
+	}
+	op->seen[op->nr_seen] = *st;
+	blob_get(st->val);
+	op->nr_seen++;
+}
+
+void model_begin(struct sim_op *op)
+{
+	op->step = sim_steps;
+	op->now = env_now;
+	op->at = jiffies;
+	op->order = sim_env.c.order.v;
+	op->valid_from = sim_env.c.valid_from;
+	INIT_LIST_HEAD(&op->on_key);
+	if (!op->key)
+		return;
+	see(op, &op->key->cur);
+	list_add_tail(&op->on_key, &op->key->ops);
+}
+
+/* Was it there for the command, at the latest at its start? */
+static bool may_live(const struct sim_op *op, const struct sim_state *st)
+{
+	return st->there && st->order >= op->valid_from &&
+	       !(st->exp_hi && st->exp_hi <= op->now);
+}
+
+/* Why it may have been gone at the end, or NULL. */
+static const char *may_be_gone(const struct sim_state *st)
+{
+	if (!st->there)
+		return st->cause;
+	if (st->order < sim_env.c.valid_from)
+		return "flushed";
+	if (st->exp_lo && st->exp_lo <= env_now)
+		return "expired";
+	return NULL;
+}
+
+static void name_cause(const char *cause)
+{
+#define CAUSE(name) do { if (!strcmp(cause, name)) sim_cause(name); } while (0)
+	CAUSE("never stored");
+	CAUSE("deleted");
+	CAUSE("expired");
+	CAUSE("flushed");
+	CAUSE("evicted for space");
+	CAUSE("evicted, index full");
+	CAUSE("tag collision");
+	CAUSE("tag collision, unseen");
+	CAUSE("device error");
+	CAUSE("refused by budget");
+	CAUSE("fault");
+#undef CAUSE
+}
+
+/* A miss: by what the key was, else by a fault that this client met. */
+static bool explain_miss(struct sim_op *op)
+{
+	u32 i;
+
+	for (i = op->nr_seen; i--; ) {
+		const char *cause = may_be_gone(&op->seen[i]);
+
+		if (cause) {
+			name_cause(cause);
+			return true;
+		}
+	}
+	if (!op->cl->tokens)
+		return false;
+	op->cl->tokens--;
+	name_cause("fault");
+	return true;
+}
+
+static bool same_value(const struct sim_state *a, const struct sim_state *b)
+{
+	return a->val->len == b->val->len && a->flags == b->flags &&
+	       !memcmp(a->val->bytes, b->val->bytes, a->val->len);
+}
+
+static bool is_number(const struct sim_blob *b, u64 *v)
+{
+	return mp_get_u64((const u8 *)b->bytes, min(b->len, 48u), v);
+}
+
+/* Does one state of the key make the answer right? */
+static bool fits(struct sim_op *op, const struct sim_state *st)
+{
+	bool live = may_live(op, st);
+	u64 v;
+
+	if (op->got.val)
+		return live && same_value(&op->got, st) &&
+		       (op->op != MP_GETS || op->got.cas == st->cas);
+	if (!strcmp(op->line, MP_NOT_STORED) && op->op == MP_ADD)
+		return live;
+	if (!strcmp(op->line, MP_NOT_STORED))	/* joined, it is too long */
+		return live && st->val->len + op->val->len + 400 >
+		       min(sim_env.c.cfg.item_max,
+			   kfc_log_max_value(&sim_env.c.log, op->key->len));
+	if (!strcmp(op->line, MP_EXISTS))
+		return live && st->cas != op->cas;
+	if (!strcmp(op->line, MP_NON_NUMERIC))
+		return live && !is_number(st->val, &v);
+	return false;
+}
+
+static bool any_fits(struct sim_op *op)
+{
+	u32 i;
+
+	for (i = op->nr_seen; i--; )
+		if (fits(op, &op->seen[i]))
+			return true;
+	return false;
+}
+
+static void show(const char *what, const struct sim_state *st)
+{
+	fprintf(stderr, "  %s: ", what);
+	if (st->val && st->there)
+		fprintf(stderr, "%u bytes \"%.24s\", flags %u, expires %llu, order %llx, cas %llx, page %llu\n",
+			st->val->len, st->val->bytes, st->flags, st->exp_hi,
+			st->order, st->cas, st->page);
+	else
+		fprintf(stderr, "absent: %s\n", st->cause);
+}
+
+static void __attribute__((noreturn)) wrong(struct sim_op *op, const char *why)
+{
+	u32 i;
+
+	fprintf(stderr, "operation %d of client %u on key %.24s, since step %llu; now %llu then %llu, valid from %llx then %llx\n",
+		op->op, op->cl->id, op->key ? op->key->name : "-", op->step,
+		env_now, op->now, sim_env.c.valid_from, op->valid_from);
+	if (op->got.val) {
+		op->got.there = true;
+		show("answered", &op->got);
+	} else {
+		fprintf(stderr, "  answered: %s", op->line);
+	}
+	for (i = 0; i < op->nr_seen; i++)
+		show("it was", &op->seen[i]);
+	sim_fail("%s", why);
+}
+
+static bool is_miss(const struct sim_op *op)
+{
+	return !op->got.val && (!strcmp(op->line, MP_END) ||
+				!strcmp(op->line, MP_NOT_FOUND) ||
+				(!strcmp(op->line, MP_NOT_STORED) &&
+				 op->op != MP_ADD));
+}
+
+static bool waited(const struct sim_op *op, u32 ms)
+{
+	return jiffies - op->at >= ms;
+}
+
+/* What only says that the command was carried out, or was refused. */
+static bool judge_done(struct sim_op *op)
+{
+	const char *line = op->line;
+
+	if (!strcmp(line, MP_STORED) || !strcmp(line, MP_TOUCHED)) {
+		if (!op->put)
+			wrong(op, "stored, but no record was published");
+		return true;
+	}
+	if (!strcmp(line, MP_DELETED)) {
+		if (!op->removed)
+			wrong(op, "deleted, but nothing was");
+		return true;
+	}
+	if (op->put)
+		wrong(op, "refused, but a record was published");
+	if (!strcmp(line, MP_NO_MEMORY)) {
+		if (!waited(op, sim_env.c.cfg.set_wait_ms))
+			wrong(op, "refused before its time");
+		return true;
+	}
+	if (!strcmp(line, MP_TOO_LARGE)) {
+		if (op->val && op->val->len + 400 <
+		    min(sim_env.c.cfg.item_max,
+			kfc_log_max_value(&sim_env.c.log, op->key->len)))
+			wrong(op, "not too large at all");
+		return true;
+	}
+	return !strcmp(line, MP_NO_MEMORY_READ);
+}
+
+/* Is every object older than a step flushed, and what was made of it? */
+static void none_older(u64 step)
+{
+	u32 i;
+
+	for (i = 0; i < sim_cfg.keys; i++) {
+		struct sim_state *st = &sim_keys[i].cur;
+
+		if (!st->there || st->born >= step ||
+		    st->order < sim_env.c.valid_from)
+			continue;
+		show("it is", st);
+		sim_fail("key %u outlives flush_all", i);
+	}
+}
+
+static void judge_flush(struct sim_op *op)
+{
+	if (op->exptime) {
+		flush_due = env_now + op->exptime;
+		flush_set = op->step;
+		return;
+	}
+	flush_due = 0;
+	none_older(op->step);
+}
+
+/* At the end: a delayed flush_all fires with the next command. */
+void model_flush_due(void)
+{
+	if (!flush_due)
+		return;
+	if (env_now < flush_due)
+		env_now = flush_due;
+	kfc_store_check_flush(&sim_env.c);
+	none_older(flush_set);
+}
+
+static bool counts(const struct sim_op *op)
+{
+	return op->op == MP_INCR || op->op == MP_DECR;
+}
+
+void model_drop(struct sim_op *op)
+{
+	list_del_init(&op->on_key);
+	free_op(op);
+}
+
+void model_answer(struct sim_op *op, const char *line,
+		  const struct sim_state *got)
+{
+	bool ok;
+
+	op->line = line;
+	op->got = *got;
+	hash_log("answer", got->val ? XXH64(got->val->bytes, got->val->len,
+		 got->flags) : XXH64(line, strlen(line), 0));
+	if (!op->key) {
+		judge_flush(op);
+		free_op(op);
+		return;
+	}
+	if (counts(op) && !op->got.val && line[0] >= '0' &&
+	    line[0] <= '9') {
+		u64 v = 0;
+
+		if (!op->put || !mp_get_u64((const u8 *)line,
+					    strlen(line) - 2, &v) ||
+		    v != op->delta)
+			wrong(op, "counted wrong");
+		ok = true;
+	} else if (is_miss(op)) {
+		ok = !op->put && explain_miss(op);
+		if (!ok && !strcmp(line, MP_NOT_STORED))
+			ok = any_fits(op);
+	} else if (op->op == MP_GAT && op->got.val) {
+		ok = op->put;
+	} else if (op->got.val || !strcmp(line, MP_NOT_STORED) ||
+		   !strcmp(line, MP_EXISTS) || !strcmp(line, MP_NON_NUMERIC)) {
+		ok = any_fits(op);
+	} else {
+		ok = judge_done(op);
+	}
+	if (ok) {
+		model_drop(op);
+		return;
+	}
+	/*
+	 * A record may be seen between its commit and its publication, where it
+	 * shares a page with what the slot meant before: the next thing to come
+	 * to this key has to be that publication, of its own new record or of
+	 * one of another key with its tag.
+	 */
+	op->answered = true;
+}
+
+void model_end(void)
+{
+	u32 i;
+
+	for (i = 0; i < sim_cfg.keys; i++) {
+		if (!list_empty(&sim_keys[i].ops))
+			wrong(list_first_entry(&sim_keys[i].ops, struct sim_op,
+					       on_key),
+			      "an answer that nothing explains");
+		blob_put(sim_keys[i].cur.val);
+	}
+	free(sim_keys);
+}
+
+/* The key is something else from now on; @early: that could be seen before. */
+static void become(struct sim_key *k, const struct sim_state *st, bool early)
+{
+	struct sim_op *op, *next;
+
+	list_for_each_entry_safe(op, next, &k->ops, on_key) {
+		if (!op->answered) {
+			see(op, st);
+			continue;
+		}
+		if (!early || !(is_miss(op) ? !!may_be_gone(st) :
+				fits(op, st)))
+			wrong(op, is_miss(op) ? "a miss without a cause" :
+			      "an answer that was never true");
+		model_drop(op);
+	}
+	blob_put(k->cur.val);
+	k->cur = *st;
+}
+
+static bool same_place(const struct sim_key *k, const struct kfc_ipos *pos,
+		       u32 tag)
+{
+	struct kfc_lookup lk;
+
+	kfc_key_init(&sim_env.c, &lk, (const u8 *)k->name, k->len);
+	return lk.pos.tag == tag &&
+	       lk.pos.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
+}
+
+/* Whose entry a slot of @pos's group is. */
+static struct sim_key *occupant(const struct kfc_ipos *pos, u64 slot)
+{
+	u32 i;
+
+	for (i = 0; i < sim_cfg.keys; i++) {
+		struct sim_key *k = &sim_keys[i];
+
+		if (k->cur.there && k->cur.page == kfc_slot_page(slot) &&
+		    same_place(k, pos, kfc_slot_tag(slot)))
+			return k;
+	}
+	sim_fail("an entry leaves that was not there");
+}
+
+static void absent(struct sim_key *k, const char *cause, bool early)
+{
+	struct sim_state st = { .cause = cause };
+
+	become(k, &st, early);
+}
+
+static struct sim_blob *joined(const struct sim_blob *a,
+			       const struct sim_blob *b)
+{
+	struct sim_blob *j = blob_new(a->len + b->len);
+
+	memcpy(j->bytes, a->bytes, a->len);
+	memcpy(j->bytes + a->len, b->bytes, b->len);
+	return j;
+}
+
+static struct sim_blob *counted(struct sim_op *op, const struct sim_blob *was)
+{
+	char num[MP_U64_MAX_LEN + 1];
+	struct sim_blob *b;
+	u32 len;
+	u64 v;
+
+	if (!is_number(was, &v))
+		wrong(op, "counted what is no number");
+	if (op->op == MP_INCR)
+		v += op->delta;
+	else
+		v = v > op->delta ? v - op->delta : 0;
+	len = sprintf(num, "%llu", v);
+	b = blob_new(max(len, was->len));
+	memset(b->bytes, ' ', b->len);
+	memcpy(b->bytes, num, len);
+	op->delta = v;	/* what the answer has to be */
+	return b;
+}
+
+static void set_expiry(struct sim_op *op, struct sim_state *st)
+{
+	if (op->exptime < 0) {
+		st->exp_lo = st->exp_hi = 1;
+	} else if (!op->exptime || op->exptime > 60 * 60 * 24 * 30) {
+		st->exp_lo = st->exp_hi = op->exptime;
+	} else {
+		st->exp_lo = op->now + op->exptime;
+		st->exp_hi = env_now + op->exptime;
+	}
+}
+
+/* What the key has to be after a command that stored. */
+static struct sim_state apply(struct sim_op *op, const struct sim_state *was,
+			      u64 order)
+{
+	struct sim_state st = *was;
+	bool fresh = op->op == MP_SET || op->op == MP_ADD ||
+		     op->op == MP_REPLACE || op->op == MP_CAS;
+	bool needs = op->op != MP_SET && op->op != MP_ADD;
+
+	op->line = "(a record)\r\n";
+	if (needs && !may_live(op, was))
+		wrong(op, "changed what was not there");
+	if (op->op == MP_ADD && !may_be_gone(was))
+		wrong(op, "added to what was there");
+	if (op->op == MP_CAS && was->cas != op->cas)
+		wrong(op, "stored over another unique");
+	st.there = true;
+	st.order = st.cas = order;
+	if (fresh) {
+		st.val = blob_get(op->val);
+		st.flags = op->flags;
+		st.born = sim_steps;
+		set_expiry(op, &st);
+	} else if (op->op == MP_APPEND) {
+		st.val = joined(was->val, op->val);
+	} else if (op->op == MP_PREPEND) {
+		st.val = joined(op->val, was->val);
+	} else if (counts(op)) {
+		st.val = counted(op, was->val);
+	} else {	/* touch, gat: the unique stays */
+		st.val = blob_get(was->val);
+		st.cas = was->cas;
+		set_expiry(op, &st);
+	}
+	return st;
+}
+
+void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
+{
+	struct sim_client *cl = model_client();
+	bool early = old && kfc_slot_page(old) == kfc_slot_page(value);
+	struct sim_op *op = cl ? cl->now : NULL;
+	struct sim_key *k, *was = NULL;
+	struct sim_state st;
+
+	hash_log("put", order ^ value ^ old << 1);
+	if (!op || !op->key || op->put)
+		sim_fail("a record that nobody asked for");
+	k = op->key;
+	if (lk->key.len != k->len || memcmp(lk->key.p, k->name, k->len))
+		wrong(op, "a record of another key");
+	if (order <= k->last_order || order <= op->order)
+		wrong(op, "order numbers are not in the order of operations");
+	if (old)
+		was = occupant(&lk->pos, old);
+	if (was && was != k) {
+		if (kfc_slot_tag(old) != lk->pos.tag) {
+			drops[sim_cpu()].key = was;
+			drops[sim_cpu()].full = true;
+			absent(was, "evicted, index full", false);
+		} else if (cl->evicts_tag) {
+			absent(was, "tag collision", early);
+		} else if (kfc_slab_of(&sim_env.c.log, old)->buf) {
+			sim_fail("an eviction for its tag was not counted");
+		} else {
+			absent(was, "tag collision, unseen", false);
+		}
+	}
+	cl->evicts_tag = false;
+	if (k->cur.there && was != k)
+		wrong(op, "the key's older entry stays");
+	st = apply(op, &k->cur, order);
+	st.page = kfc_slot_page(value);
+	st.shares = early || k->last_page == st.page;
+	op->put = true;
+	k->last_page = st.page;
+	k->last_order = order;
+	seen_puts++;
+	become(k, &st, early);
+}
+
+static bool is_writer(void)
+{
+	return !model_client();
+}
+
+/* The last drop was not counted: a refused set, or flushed with its slab. */
+static void settle(struct drop *d)
+{
+	struct sim_client *cl = model_client();
+	struct sim_key *k = d->key;
+
+	if (!k)
+		return;
+	d->key = NULL;
+	if (!is_writer() && cl->now && cl->now->op == MP_SET)
+		return;
+	if (!is_writer() && d->was.order < sim_env.c.valid_from)
+		return;
+	show("it was", &d->was);
+	sim_fail("an entry of key %.24s left uncounted", k->name);
+}
+
+/* At the end of a command: nothing is to be counted any more. */
+void model_settle(void)
+{
+	settle(&drops[sim_cpu()]);
+}
+
+void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
+{
+	struct drop *d = &drops[sim_cpu()];
+	struct sim_client *cl = model_client();
+	struct sim_key *k = occupant(pos, old);
+
+	settle(d);
+	hash_log("clear", old);
+	d->key = k;
+	d->full = false;
+	d->was = k->cur;	/* its value is not looked at */
+	d->was.val = NULL;
+	if (is_writer())
+		absent(k, sim_env.c.log.failed ? "device error" :
+		       "evicted for space", false);
+	else if (cl->now && cl->now->op == MP_SET)
+		absent(k, "refused by budget", false);
+	else if (may_be_gone(&k->cur))
+		absent(k, may_be_gone(&k->cur), false);
+	else if (cl->now && cl->now->op == MP_DELETE && cl->now->key == k)
+		absent(k, "deleted", false);
+	else
+		absent(k, "device error", false);
+}
+
+#define COUNTER(name) (offsetof(struct kfc_counters, name) / sizeof(u64))
+
+static void counts_drop(struct drop *d, u32 which)
+{
+	struct sim_client *cl = model_client();
+
+	if (!d->key)
+		sim_fail("an eviction was counted that was none");
+	if (which == COUNTER(ev_index) && !d->full)
+		sim_fail("counted as evicted by a full index");
+	if (which == COUNTER(ev_space) && !is_writer())
+		sim_fail("counted as evicted for space");
+	/*
+	 * The summary has the records of a page as they were reserved; the slot
+	 * means the one that was committed last, which may be another one.
+	 */
+	if (which == COUNTER(reclaimed) && !may_be_gone(&d->was) &&
+	    !(is_writer() && d->was.shares))
+		sim_fail("counted as reclaimed, but it was alive");
+	if (which == COUNTER(ev_device) && !sim_read_errors &&
+	    !sim_write_errors && !sim_bad_pages && !cl->tokens)
+		sim_fail("evicted for a device error, but there was none");
+	if (which == COUNTER(delete_hits))
+		cl->now->removed = true;
+	d->key = NULL;
+}
+
+void sim_count(u64 *counter, u64 n)
+{
+	u32 which = counter - (u64 *)sim_env.c.counters;
+	struct sim_client *cl = model_client();
+
+	((u64 *)&sim_counters[sim_cpu()])[which] += n;
+	switch (which) {
+	case COUNTER(ev_tag):
+		cl->evicts_tag = true;
+		break;
+	case COUNTER(ev_space):
+	case COUNTER(ev_index):
+	case COUNTER(ev_device):
+	case COUNTER(reclaimed):
+	case COUNTER(delete_hits):
+		counts_drop(&drops[sim_cpu()], which);
+		break;
+	case COUNTER(read_errors):
+	case COUNTER(read_timeouts):
+	case COUNTER(bad_page):
+	case COUNTER(bad_header):
+	case COUNTER(bad_body):
+		if (cl)
+			cl->tokens++;
+		break;
+	}
+}
+
+void model_sum(struct kfc_counters *sum)
+{
+	u64 *to = (u64 *)sum;
+	u32 cpu, i;
+
+	memset(sum, 0, sizeof(*sum));
+	for (cpu = 0; cpu < SIM_CPUS; cpu++)
+		for (i = 0; i < sizeof(*sum) / sizeof(u64); i++)
+			to[i] += ((u64 *)&sim_counters[cpu])[i];
+}
+
+#define EQUAL(what, a, b) do { u64 a_ = (a), b_ = (b); if (a_ != b_) \
+	sim_fail("%s: %llu, should be %llu", what, a_, b_); } while (0)
+
+void model_check_counters(void)
+{
+	struct kfc_cache *c = &sim_env.c;
+	struct kfc_log_info info;
+	struct kfc_counters n;
+	u64 there = 0, slots = 0;
+	u32 i, line;
+
+	model_sum(&n);
+	kfc_log_info(c, &info);
+	for (i = 0; i < sim_cfg.keys; i++)
+		there += sim_keys[i].cur.there;
+	for (line = 0; line < c->index.lines; line++)
+		for (i = 0; i < KFC_LINE_SLOTS; i++)
+			slots += !!kfc_index_line(&c->index, line)[i];
+	EQUAL("curr_items", info.items, there);
+	EQUAL("used slots", slots, there);
+	EQUAL("total_items", n.total_items, seen_puts);
+	EQUAL("get_hits + get_misses", n.get_hits + n.get_misses, n.cmd_get);
+	EQUAL("read errors", n.read_errors, sim_read_errors);
+	EQUAL("write errors", n.write_errors, sim_write_errors);
+	if (n.bad_page + n.bad_header + n.bad_body + n.bad_summary >
+	    sim_bad_pages)
+		sim_fail("more pages found bad than were");
+	EQUAL("reads in flight", c->reads.v, 0);
+	EQUAL("pages of reads", c->read_pages.v, 0);
+	EQUAL("reads overdue", c->overdue.v, 0);
+	for (i = 0; i < c->log.nr_slabs; i++) {
+		struct kfc_slab *s = &c->log.slabs[i];
+
+		EQUAL("pins", s->pins.v, 0);
+		EQUAL("holds", s->holds.v, s->state == KFC_SLAB_OPEN);
+	}
+}

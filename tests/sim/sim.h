@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* What the files of the simulator share: one run, its cache and its model. */
+#ifndef KFC_SIM_H
+#define KFC_SIM_H
+
+#include "env.h"
+#include "sched.h"
+
+/* Drawn from the seed, see sim.c. */
+struct sim_cfg {
+	u32 slab_bytes;
+	u32 memory_slabs;
+	u32 device_slabs;	/* 0: no device */
+	u32 clients;
+	u32 keys;
+	u32 ops;		/* of each client */
+	u32 value_max;
+	u32 sets;		/* of 100 commands, beside those of the mix */
+	u32 latency_ms;		/* most of a read that nothing delays */
+	u32 pipeline;		/* answers that a client leaves waiting */
+};
+
+extern u64 sim_seed;
+extern struct sim_cfg sim_cfg;
+extern struct env sim_env;
+extern struct kfc_counters sim_counters[SIM_CPUS];
+
+u64 sim_mix(u64 x);
+void sim_sched_start(u64 seed);
+
+/* dev.c: the device outlives the cache on it. */
+extern struct kfc_dev sim_dev;
+extern u64 sim_bad_pages;	/* pages that came back otherwise than written */
+extern u64 sim_read_errors;
+extern u64 sim_write_errors;
+void sim_dev_start(void);
+void sim_dev_exit(void);
+int sim_dev_run(void *arg);
+
+/* hash_log.c: hashes of state at chosen places, recorded or compared. */
+extern bool hash_log_trace;	/* print them, too */
+void hash_log_open(const char *record, const char *compare);
+void hash_log_start(u64 seed);
+void hash_log(const char *place, u64 hash);
+void hash_log_bytes(const char *place, const void *p, size_t len);
+u64 hash_log_end(void);
+void hash_log_close(void);
+
+/* Bytes of a value, shared by all that hold it. */
+struct sim_blob {
+	int refs;
+	u32 len;
+	char bytes[];
+};
+
+/* What a key is at one time. */
+struct sim_state {
+	bool there;
+	const char *cause;	/* of its absence */
+	struct sim_blob *val;
+	u32 flags;
+	u64 exp_lo, exp_hi;	/* first second that it may, must be gone in */
+	u64 order;
+	u64 cas;
+	u64 page;
+	bool shares;		/* its page with an older record of its tag */
+	u64 born;		/* step that its oldest byte was stored at */
+};
+
+struct sim_key {
+	char name[MP_KEY_MAX + 1];
+	u32 len;
+	struct sim_state cur;
+	u64 last_order;
+	u64 last_page;
+	struct list_head ops;	/* under way, and answered too early to judge */
+};
+
+/* One command on one key, from its start to its answer. */
+struct sim_op {
+	struct list_head fifo;	/* of its client */
+	struct list_head on_key;
+	enum mp_op op;
+	struct sim_client *cl;
+	struct sim_key *key;	/* NULL for flush_all */
+	bool last;		/* its answer ends a get's line */
+	bool noreply;
+	struct sim_blob *val;
+	u32 flags;
+	s64 exptime;
+	u64 delta;
+	u64 cas;
+	u64 step;
+	u64 now;		/* kfc_now() at its start, and so on */
+	unsigned long at;
+	u64 order;
+	u64 valid_from;
+	bool put;
+	bool removed;
+	bool answered;
+	const char *line;	/* the answer that waits to be judged */
+	struct sim_state got;
+	struct sim_state *seen;	/* all that the key was meanwhile */
+	u32 nr_seen, max_seen;
+};
+
+struct sim_client {
+	struct env_client ec;
+	struct sim_co *co;
+	u32 id;
+	struct list_head fifo;
+	u32 nr_fifo;
+	struct sim_op *now;
+	u64 tokens;		/* misses that a fault explains */
+	u64 failed;
+	bool evicts_tag;
+	bool want_end;		/* the line after a value is END */
+};
+
+/* model.c */
+extern struct sim_key *sim_keys;
+void model_start(void);
+void model_end(void);
+struct sim_blob *blob_new(u32 len);
+void blob_put(struct sim_blob *b);
+void model_begin(struct sim_op *op);
+/* @line: the answer's first line; @got: what a get's answer shows */
+void model_answer(struct sim_op *op, const char *line,
+		  const struct sim_state *got);
+void model_drop(struct sim_op *op);
+void model_settle(void);
+void model_flush_due(void);
+struct sim_client *model_client(void);
+void model_set_client(struct sim_client *cl);
+void model_sum(struct kfc_counters *sum);
+void model_check_counters(void);
+
+/* client.c */
+int sim_client_run(void *arg);
+void sim_clients_start(void);
+void sim_client_init(struct sim_client *cl);
+void sim_client_exit(struct sim_client *cl);
+void sim_client_get_all(struct sim_client *cl);
+void sim_space(struct kfc_cache *c);
+
+#endif /* KFC_SIM_H */
