@@ -365,8 +365,8 @@ struct kfc_slab *kfc_walk_pin(struct kfc_cache *c, struct kfc_walk *w)
 
 	atomic_inc(&s->pins);
 	/*
-	 * Pairs with the barrier in drain(): as long as a slot points here the
-	 * slab was not yet looked at there.
+	 * Pairs with the grace period in front of drain(): as long as a slot
+	 * points here the slab was not yet looked at there.
 	 */
 	smp_mb__after_atomic();
 	if (atomic_read(&s->live)) {
