@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=400
+# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=400
 #
 # The client matrix: each client with its whole API, against the module and, on
 # 6.12, against Debian's memcached for comparison: README's table is made there.
