@@ -224,6 +224,8 @@ struct kfc_log_info {
 	u64 mem_bytes;
 	u64 mem_limit;
 	u64 dev_bytes_used;
+	u64 dev_items;
+	u64 dev_slabs;
 	u64 dev_limit;
 	u64 slabs_total;
 	u64 slabs_free;

@@ -300,8 +300,11 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 		info->items += live;
 		if (rcu_access_pointer(s->buf))
 			info->mem_bytes += used;
-		if (c->dev && READ_ONCE(s->state) == KFC_SLAB_STORED)
+		if (c->dev && READ_ONCE(s->state) == KFC_SLAB_STORED) {
 			info->dev_bytes_used += used;
+			info->dev_items += live;
+			info->dev_slabs++;
+		}
 	}
 	info->mem_limit = (u64)READ_ONCE(l->want_bufs) * l->geo.slab_bytes;
 	info->dev_limit = c->dev ? (u64)l->nr_slabs * l->geo.slab_bytes : 0;

@@ -241,7 +241,10 @@ static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_line(l, "kfc_device_state", log->dev_failed ? "failed" : "ok");
 	kfc_u64(l, "extstore_pages_free", log->slabs_free);
 	kfc_u64(l, "extstore_pages_used", log->slabs_used);
+	kfc_u64(l, "extstore_objects_used", log->dev_items);
 	kfc_u64(l, "extstore_bytes_used", log->dev_bytes_used);
+	kfc_u64(l, "extstore_bytes_fragmented",
+		log->dev_slabs * c->cfg.slab_bytes - log->dev_bytes_used);
 	kfc_u64(l, "extstore_limit_maxbytes", log->dev_limit);
 	kfc_u64(l, "extstore_io_queue", log->io_queue);
 	kfc_u64(l, "kfc_reads_in_flight", atomic_read(&c->reads));

@@ -488,13 +488,14 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		slot = kfc_index_place(&c->index, &lk->pos);
 		full = *slot;
 	}
-	if (*slot)
-		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
 	atomic_inc(&r->slab->live);
 	old = *slot;
 	/* The record is whole before a lookup can follow the slot. */
 	smp_store_release(slot, value);
 	kfc_saw_put(lk, old, value, *order);
+	/* Only now: a slab that nothing points to may be handed on. */
+	if (old)
+		atomic_dec(&kfc_slab_of(&c->log, old)->live);
 	spin_unlock(lock);
 	kfc_slab_put_hold(c, r->slab);
 	kfc_count(c, total_items);
@@ -523,8 +524,10 @@ int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
 	if (slot && unchanged(c, lk, slot)) {
-		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
+		struct kfc_slab *s = kfc_slab_of(&c->log, *slot);
+
 		kfc_index_clear(&c->index, &lk->pos, slot);
+		atomic_dec(&s->live);
 		err = 0;
 	}
 	spin_unlock(lock);
@@ -558,8 +561,8 @@ bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
 
 		b = rcu_dereference(s->buf);
 		if (!b || search_memory(c, b, lk, *slot, &rec) == KFC_FOUND) {
-			atomic_dec(&s->live);
 			kfc_index_clear(&c->index, &lk->pos, slot);
+			atomic_dec(&s->live);
 			gone = true;
 		}
 	}

@@ -82,6 +82,11 @@ Known("incr-grows", "answer",
       "incr keeps that an item was fetched, or is stale, and ma sets T; 1.6.18 forgets all that where "
       "the number needs more room: in sequences with incr or ma answers may differ in h, t, W, X, Z",
       b"set @k 0 0 1\r\n9\r\nma @k T1000\r\nmg @k t v\r\n")
+Known("incr-pad", "answer",
+      "a number that incr or decr made shorter keeps its length, with spaces behind it; 1.6.18 does "
+      "so only while nothing else holds the item, as a touch just before may: spaces behind a "
+      "number are not compared",
+      b"set @k 0 0 10\r\n0123456789\r\ngat 0 @k\r\nincr @k 5\r\nget @k\r\n")
 Known("seconds", "answer",
       "t, exp, l and la move with the clock: times to live are rounded up to hundreds, those "
       "beyond three years are one, idle times below a minute are 0")

@@ -17,11 +17,14 @@ TOO_LONG = PFX + b"x" * (251 - len(PFX))
 FAR = 1 << 60
 
 
+NO_CAS = 2 ** 63 + 11
+
+
 class Cas:
     """The place of a CAS unique in a request.
 
     Each server's own: the one that its answers showed pick-th (counted round),
-    the latest for -1; 1 where they showed none. fmt: "dec" or "be8".
+    the latest for -1; one that none has where they showed none. fmt: "dec" or "be8".
     """
     __slots__ = ("pick", "off", "fmt")
 
@@ -29,7 +32,7 @@ class Cas:
         self.pick, self.off, self.fmt = pick, off, fmt
 
     def render(self, seen):
-        v = seen[self.pick if self.pick < 0 else self.pick % len(seen)] if seen else 1
+        v = seen[self.pick if self.pick < 0 else self.pick % len(seen)] if seen else NO_CAS
         v = (v + self.off) & (2 ** 64 - 1)
         return b"%d" % v if self.fmt == "dec" else v.to_bytes(8, "big")
 

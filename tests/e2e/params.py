@@ -327,7 +327,8 @@ def run_time():
         same(f"{name} at run time: counts", setting(key), str(good))
     for name in os.listdir(top):
         want = 0o644 if name in ("max_conns", "idle_timeout", "io_depth", "read_timeout_ms",
-                                 "set_wait_ms", "dump_enabled") else 0o444
+                                 "set_wait_ms", "dump_enabled", "memory_mb",
+                                 "auth_file") else 0o444
         same(f"mode of {name}", oct(stat.S_IMODE(os.stat(f"{top}/{name}").st_mode)), oct(want))
 
 
@@ -490,7 +491,7 @@ def ours():
     same("again: the same uuid", again, first)
     same("again: not formatted", re.search("formatted|emptied", lines), None)
     same("again: epoch 2", loop.number(96), 2)
-    same("again: valid_from follows", loop.number(104) >> 40, 2)
+    same("again: what was valid stays so", loop.number(104) >> 40, 1)
     same("force changes nothing on a good one", takes("force", dev, "format=force")[0], first)
     same("force: the same hash key", loop.get(40, 16), key)
     again, lines = takes("new empties a good one", dev, "format=new")
@@ -505,7 +506,10 @@ def ours():
                   f"uuid={OTHER}", *more)
     untouched("slab_size=8 where it is 4", "EINVAL", "formatted with slab_size=4, not 8",
               "slab_size=8")
-    lines = takes("an index larger than its area", dev, "index_mb=16")[1]
+    lines = takes("another index than was saved", dev, "index_mb=16")[1]
+    same("another index than was saved: said so",
+         bool(re.search("index of [0-9]+ MiB as it was saved, not 16", lines)), True)
+    lines = takes("an index larger than its area", dev, "index_mb=16", "format=new")[1]
     same("an index larger than its area: said so",
          bool(re.search("index of [0-9]+ MiB, not 16", lines)), True)
 
