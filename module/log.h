@@ -60,6 +60,8 @@ struct kfc_buf {
  * @pins: device reads and modifications that rely on this life of the slab
  * @live: slots that point here; changes under the locks of their groups
  * @holds: reservations that are not committed, and one of the head while OPEN
+ * @opened: kfc_now() when it was opened in this life, 0 in an earlier load;
+ *	written under the head's lock
  * @nr_recs: records; written under the head's lock while OPEN
  * @end: where the last record ends; likewise
  * @state: enum kfc_slab_state; log->lock
@@ -73,6 +75,7 @@ struct kfc_slab {
 	atomic_t pins;
 	atomic_t live;
 	atomic_t holds;
+	u32 opened;
 	u32 nr_recs;
 	u32 end;
 	u8 state;
@@ -225,6 +228,7 @@ struct kfc_log_info {
 	u64 mem_limit;
 	u64 dev_bytes_used;
 	u64 dev_items;
+	u64 oldest;
 	u64 dev_slabs;
 	u64 dev_limit;
 	u64 slabs_total;

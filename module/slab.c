@@ -242,6 +242,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c)
 		list_del_init(&s->list);
 		l->nr_ready--;
 		s->state = KFC_SLAB_OPEN;
+		WRITE_ONCE(s->opened, kfc_now(c));
 		s->nr_recs = 0;
 		s->end = 0;
 		atomic64_set(&s->max_order, 0);
@@ -289,15 +290,20 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 	u32 i;
 
 	memset(info, 0, sizeof(*info));
+	info->oldest = kfc_now(c);
 	for (i = 0; i < l->nr_slabs; i++) {
 		struct kfc_slab *s = &l->slabs[i];
 		u32 live = atomic_read(&s->live), recs = READ_ONCE(s->nr_recs);
-		u64 used = 0;
+		u64 used = 0, since;
 
 		if (live)
 			used = div_u64((u64)READ_ONCE(s->end) * live,
 				       max(recs, live));
 		info->items += live;
+		/* Of what came back from an earlier load no more is known. */
+		since = READ_ONCE(s->opened) ?: c->loaded_at;
+		if (live)
+			info->oldest = min(info->oldest, since);
 		if (rcu_access_pointer(s->buf))
 			info->mem_bytes += used;
 		if (c->dev && READ_ONCE(s->state) == KFC_SLAB_STORED) {

@@ -375,6 +375,7 @@ void kfc_stats_items(struct kfc_cache *c, struct kfc_emit *e)
 		return;
 	kfc_stats_sum(c, &n);
 	kfc_u64(&l, "items:1:number", log.items);
+	kfc_u64(&l, "items:1:age", kfc_now(c) - log.oldest);
 	kfc_u64(&l, "items:1:mem_requested", log.mem_bytes);
 	kfc_u64(&l, "items:1:evicted", kfc_evictions(&n));
 	kfc_u64(&l, "items:1:outofmemory", n.store_no_memory);

@@ -38,10 +38,11 @@ for bad in 3 133 x ''; do
 done
 same "memory_mb: what is wrong is said in one line each" "$(log_new | wc -l)" 4
 log_new | sed 's/^/# /'
-avail=$(available)
+avail=$(available) was=$(limit)
 echo 16 > $PARAMS/memory_mb
 check "memory_mb=16: objects go" wait_for 30 bytes_within 16
-check "memory_mb=16: memory comes back" wait_for 20 available_from $((avail + 30))
+check "memory_mb=16: memory comes back" wait_for 20 available_from $((avail + (was - 16) / 2))
+note "$avail MiB available at $was MiB, then $(available)"
 unload_check "memory only"
 
 wipe "$DEV"

@@ -21,7 +21,8 @@ for k in json.load(open("/tmp/kfc-dump.json")): sys.stdout.buffer.write(k.encode
 # libmemcached's: a cachedump of each class
 memcdump_all() {
 	timeout 60 memcdump --servers="$HOST:$PORT" > "$T/memcdump" || return 1
-	keys > "$T/keys"
+	# memcdump ends a key at a byte that is no character
+	keys | sed 's/\xff.*//' | sort > "$T/keys"
 	sort "$T/memcdump" | cmp - "$T/keys"
 }
 tool_keys() {

@@ -93,7 +93,7 @@ def pymemcache_api(a, is_):
     is_("stats", s[b"cmd_set"] > 50 and s[b"curr_connections"] >= 1)
     is_("stats settings", isinstance(c.stats("settings"), dict))
     try:
-        c.cache_memlimit(64)
+        c.cache_memlimit(int(c.stats()[b"limit_maxbytes"]) >> 20)
         is_("cache_memlimit", True)
     except (MemcacheUnknownCommandError, MemcacheClientError, MemcacheServerError):
         is_("cache_memlimit is refused", c.get("nope"), None)

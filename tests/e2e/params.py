@@ -509,9 +509,6 @@ def ours():
     lines = takes("another index than was saved", dev, "index_mb=16")[1]
     same("another index than was saved: said so",
          bool(re.search("index of [0-9]+ MiB as it was saved, not 16", lines)), True)
-    lines = takes("an index larger than its area", dev, "index_mb=16", "format=new")[1]
-    same("an index larger than its area: said so",
-         bool(re.search("index of [0-9]+ MiB, not 16", lines)), True)
 
     for which, at in (("first", 100), ("last", -3996)):
         loop.put(at, b"XX")
