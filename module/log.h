@@ -122,7 +122,7 @@ struct kfc_write {
  * @salt: goes into the seed of all checksums, so that a page of an earlier
  *	format is never taken for one of this; constant
  * @next_seq: of the next slab to open; @lock
- * @nr_bufs: buffers in all; writer thread alone
+ * @nr_bufs: buffers in all; writer thread, READ_ONCE elsewhere
  * @want_bufs: how many there are to be; READ_ONCE
  * @max_bufs: how many there may be; constant
  * @lock: the lists and states of slabs and buffers
@@ -226,6 +226,7 @@ struct kfc_log_info {
 	u64 items;
 	u64 mem_bytes;
 	u64 mem_limit;
+	u64 mem_held;
 	u64 dev_bytes_used;
 	u64 dev_items;
 	u64 oldest;

@@ -92,7 +92,7 @@ int kfc_buf_add(struct kfc_log *l)
 	spin_lock(&l->lock);
 	list_add_tail(&b->list, &l->bufs);
 	spin_unlock(&l->lock);
-	l->nr_bufs++;
+	WRITE_ONCE(l->nr_bufs, l->nr_bufs + 1);
 	l->max_orphans = max_orphans(l, l->nr_bufs);
 	return 0;
 }
@@ -112,7 +112,7 @@ void kfc_buf_remove(struct kfc_log *l)
 	list_del(&b->list);
 	spin_unlock(&l->lock);
 	buf_free(l, b);
-	l->nr_bufs--;
+	WRITE_ONCE(l->nr_bufs, l->nr_bufs - 1);
 	l->max_orphans = max_orphans(l, l->nr_bufs);
 }
 
@@ -313,6 +313,8 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 		}
 	}
 	info->mem_limit = (u64)READ_ONCE(l->want_bufs) * l->geo.slab_bytes;
+	info->mem_held = (u64)READ_ONCE(l->nr_bufs) * l->geo.slab_bytes +
+			 (u64)READ_ONCE(l->nr_orphans) * KFC_PAGE;
 	info->dev_limit = c->dev ? (u64)l->nr_slabs * l->geo.slab_bytes : 0;
 	info->slabs_used = l->nr_slabs - READ_ONCE(l->nr_free) -
 			   READ_ONCE(l->nr_ready);

@@ -263,6 +263,7 @@ static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "kfc_index_bytes", log->index_bytes);
 	kfc_u64(l, "kfc_slabs", log->slabs_total);
 	kfc_u64(l, "kfc_lent_pages", READ_ONCE(c->log.nr_orphans));
+	kfc_u64(l, "kfc_memory_bytes", log->mem_held);
 	kfc_u64(l, "kfc_upload_bytes", net->upload_bytes);
 	kfc_u64(l, "kfc_connection_bytes", net->conn_bytes);
 	kfc_u64(l, "kfc_bound_index", c->cfg.index_bytes);
