@@ -14,7 +14,7 @@ mount -t tmpfs -o size=600m params "$T" || finish
 AT_EXIT='umount "$T"'
 modprobe -a loop ext4
 wipe "$DEV"
-relay py "$E2E/params.py" "$KFC_KO" "$PORT" "$DEV" "$T"
+relay py -m params "$KFC_KO" "$PORT" "$DEV" "$T"
 wipe "$DEV"
 
 # and as a person sees it

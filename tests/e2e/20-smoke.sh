@@ -13,12 +13,12 @@ free_for_all() {
 serve() {
 	local what=$1 dev=${2:-}
 	holds "$what: listens once" "$(sockets 0A) == 1"
-	relay py "$E2E/store.py" "$HOST" "$PORT" "$what" basics
+	relay py -m store "$HOST" "$PORT" "$what" basics
 	check "$what: 2,000 objects" objects load --count 2000
 	check "$what: and back" objects verify --count 2000
 	check "$what: mixed commands" objects mixed --count 400 --ops 4000 --seconds 20
 	check "$what: in pieces" objects split --count 15 --sizes 20-1000 --seconds 20
-	py "$E2E/objects.py" stats "$HOST" "$PORT" | grep -v ^RESULT | awk '{ print $1 }' |
+	py -m objects stats "$HOST" "$PORT" | grep -v ^RESULT | awk '{ print $1 }' |
 		sort > "$T/names1"
 	awk '{ print $1 }' /proc/kfatcache/stats | sort > "$T/names2"
 	same "$what: stats and /proc have the same names" \
@@ -50,7 +50,7 @@ fi
 # once will do: the parser is the same, and it takes its time emulated
 if [ "$KERNEL" = 6.12 ]; then
 	check "textproto.py" timeout -s KILL 280 \
-		/usr/bin/python3 -B "$E2E/textproto.py" "$HOST" "$PORT"
+		/usr/bin/python3 -S -m textproto "$HOST" "$PORT"
 fi
 serve "device" "$DEV"
 
@@ -62,7 +62,7 @@ unload_check "device again" "$DEV"
 wipe "$DEV"
 
 must_load "IPv6: insmod" memory_mb=32 listen=127.0.0.1,::1
-check "IPv6: stores" py "$E2E/objects.py" load ::1 "$PORT" --count 100
+check "IPv6: stores" py -m objects load ::1 "$PORT" --count 100
 check "IPv6: and gives back over IPv4" objects verify --count 100
 unload_check "IPv6"
 finish

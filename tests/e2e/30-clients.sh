@@ -74,9 +74,9 @@ check "memcstat --server-version" sh -c \
 	"timeout 30 memcstat --server-version --servers=$HOST:$PORT 2>&1 | grep -F 1.6.18"
 check "memccp, memccat" round_trip
 
-relay timeout -s KILL 120 /usr/bin/python3 -B "$E2E/clients.py" "$HOST" "$PORT" pymemcache \
+relay timeout -s KILL 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pymemcache \
 	pymemcache --filler 10
-relay timeout -s KILL 120 /usr/bin/python3 -B "$E2E/clients.py" "$HOST" "$PORT" pylibmc \
+relay timeout -s KILL 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pylibmc \
 	pylibmc --filler 10
 
 stats cmd_get cmd_set get_hits kfc_device_hits kfc_device_reads kfc_device_reads_modify \

@@ -20,11 +20,11 @@ balance() {
 
 AT_EXIT=unpart
 
-# --- a device of 16 MiB gets 42 MB
+# --- a device of 16 MiB gets 25 MB
 check "a partition of 16 MiB" part 16
-must_load "wrap: insmod" device="${DEV}p1" memory_mb=8 slab_size=1 index_mb=2
+must_load "wrap: insmod" device="${DEV}p1" memory_mb=4 slab_size=1 index_mb=2
 SIZES="--sizes 200-8000"
-N=20000
+N=12000
 # shellcheck disable=SC2086
 obj() { objects "$@" $SIZES; }
 check "wrap: load $N objects" obj load --count $N --seconds 100 --conns 4
@@ -35,7 +35,7 @@ same "wrap: total_items" "$(stat total_items)" $N
 balance "wrap" $N
 holds "wrap: evictions have one reason" \
 	"$(stat evictions) == $(sum_of kfc_evictions_)"
-holds "wrap: the log went round" "$(stat extstore_bytes_written) > 30 << 20"
+holds "wrap: the log went round" "$(stat extstore_bytes_written) > 20 << 20"
 holds "wrap: it holds what fits" "$(stat curr_items) > 1500"
 OLD=$((N / 4))
 reads=$(stat kfc_device_reads) false=$(stat kfc_false_reads)
@@ -53,13 +53,13 @@ same "wrap: one read for each hit on the device" \
 same "wrap: hits come from the device or memory" \
 	$(($(stat kfc_device_hits) + $(stat kfc_memory_hits))) "$(stat get_hits)"
 holds "wrap: many from the device" "$(stat kfc_device_hits) > 1000"
-check "wrap: mixed commands while it wraps" obj mixed --count 8000 --conns 4 --seconds 10 \
-	--ops 60000 --max-misses 1000000
+check "wrap: mixed commands while it wraps" obj mixed --count 4000 --conns 4 --seconds 10 \
+	--ops 20000 --max-misses 1000000
 tail -n 1 "$T/out" | sed 's/^/# /'
-in_background "$T/load2" obj load --count 12000 --seed 21 --seconds 60
+in_background "$T/load2" obj load --count 8000 --seed 21 --seconds 60
 p=$BG
 check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 8 --seed 4 \
-	--ops 60000 --max-misses 1000000
+	--ops 20000 --max-misses 1000000
 tail -n 1 "$T/out" | sed "s/^/# /"
 wait "$p" || not_ok "wrap: the load beside it" "$(tail -n 1 "$T/load2")"
 holds "wrap: no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
@@ -68,19 +68,19 @@ unpart
 
 # --- everything that can happen to an object that lies on the device
 check "a partition of 256 MiB" part 256
-must_load "device: insmod" device="${DEV}p1" memory_mb=16 slab_size=1 index_mb=8
-relay py "$E2E/store.py" "$HOST" "$PORT" "device" --filler 18 resident cas
-relay py "$E2E/store.py" "$HOST" "$PORT" "device" --filler 18 expiry flush
+must_load "device: insmod" device="${DEV}p1" memory_mb=8 slab_size=1 index_mb=8
+relay py -m store "$HOST" "$PORT" "device" --filler 9 resident cas
+relay py -m store "$HOST" "$PORT" "device" --filler 9 expiry flush
 unload_check "device" "${DEV}p1"
 wipe "${DEV}p1"
-must_load "large: insmod" device="${DEV}p1" memory_mb=64
-relay py "$E2E/store.py" "$HOST" "$PORT" "large" --filler 66 large
+must_load "large: insmod" device="${DEV}p1" memory_mb=16
+relay py -m store "$HOST" "$PORT" "large" --filler 18 large
 unload_check "large" "${DEV}p1"
 unpart
 
 # --- memory only
 must_load "memory: insmod" memory_mb=32 slab_size=1 index_mb=4
-relay py "$E2E/store.py" "$HOST" "$PORT" "memory" expiry flush cas
+relay py -m store "$HOST" "$PORT" "memory" expiry flush cas
 unload_check "memory, first"
 must_load "memory: insmod again" memory_mb=16 slab_size=1 index_mb=2
 check "memory: load 12,000 objects" obj load --count 12000 --seconds 60
@@ -91,12 +91,12 @@ check "memory: the newest are all there" obj verify --first 10000 --count 2000 \
 	--max-misses 1
 check "memory: every answer is right or a miss" obj verify --count 10000 --max-misses 10000 \
 	--shuffle --seconds 60
-check "memory: mixed commands while it evicts" obj mixed --count 8000 --conns 4 \
-	--seconds 8 --ops 60000 --max-misses 1000000
+check "memory: mixed commands while it evicts" obj mixed --count 4000 --conns 4 \
+	--seconds 8 --ops 20000 --max-misses 1000000
 same "memory: the device was never asked" "$(stat kfc_device_reads)" 0
 unload_check "memory"
 
-must_load "memory, large: insmod" memory_mb=64
-relay py "$E2E/store.py" "$HOST" "$PORT" "memory, large" large
+must_load "memory, large: insmod" memory_mb=32
+relay py -m store "$HOST" "$PORT" "memory, large" large
 unload_check "memory, large"
 finish

@@ -11,13 +11,13 @@
 
 MEMCACHED=$KFC_CACHE/unpacked/memcached/usr/bin/memcached
 
-differ() { timeout -s KILL 200 /usr/bin/python3 -B "$E2E/../diff/diff.py" --memcached "$MEMCACHED" "$@"; }
+differ() { timeout -s KILL 200 /usr/bin/python3 -S "$E2E/../diff/diff.py" --memcached "$MEMCACHED" "$@"; }
 same_answers() { differ --a "$HOST:$PORT" --protocol "$1" --count "$2" --seed 1 --show 3; }
 
 readme_tells() {
 	local line
 
-	/usr/bin/python3 -B "$E2E/../diff/diff.py" --known > "$T/known" && [ -s "$T/known" ] || return 1
+	/usr/bin/python3 -S "$E2E/../diff/diff.py" --known > "$T/known" && [ -s "$T/known" ] || return 1
 	while IFS= read -r line; do
 		grep -Fxq -- "$line" "$E2E/../../README.md" || { echo "not there: $line"; return 1; }
 	done < "$T/known"

@@ -11,7 +11,7 @@
 TOOL=$KFC_CACHE/unpacked/memcached/usr/share/memcached/scripts/memcached-tool
 PARAM=/sys/module/kfatcache/parameters/dump_enabled
 
-dump() { relay py "$E2E/dump.py" "$HOST" "$PORT" "$@"; }
+dump() { relay py -m dump "$HOST" "$PORT" "$@"; }
 keys() {
 	py -c 'import json, sys
 for k in json.load(open("/tmp/kfc-dump.json")): sys.stdout.buffer.write(k.encode("latin1") + b"\n")' |
@@ -63,7 +63,7 @@ check "device: memcached-tool dump" tool_dump
 check "device: dump_enabled=0" refused
 same "device: all reads have ended" "$(stat kfc_reads_in_flight)" 0
 holds "device: no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
-in_background "$T/begin" py "$E2E/dump.py" "$HOST" "$PORT" "device" begin
+in_background "$T/begin" py -m dump "$HOST" "$PORT" "device" begin
 begin=$BG
 check "device: a dump begins" wait_for 20 grep -q ready "$T/begin"
 unload_check "device: in the middle of a dump" "${DEV}p1"

@@ -32,7 +32,7 @@ check "refused: nothing left" nothing_left
 
 MARK=0
 must_load "insmod" memory_mb=32 auth_file="$FILE"
-relay timeout -s KILL 200 /usr/bin/python3 -B "$E2E/auth.py" text sasl clients reload \
+relay timeout -s KILL 200 /usr/bin/python3 "$E2E/auth.py" text sasl clients reload \
 	--host "$HOST" --port "$PORT" --user "$USER" --password "$PASSWORD" --file "$FILE" \
 	--folder "$T"
 stats auth_cmds auth_errors | sed 's/^/# /'

@@ -11,7 +11,7 @@
 
 NAME=kfcfault
 DM=/dev/mapper/$NAME
-MIB=64
+MIB=32
 SECTORS=$((MIB * 2048))
 SIZES="--sizes 200-8000"
 export DM_DISABLE_UDEV=1
@@ -44,13 +44,13 @@ state() { stats kfc_device_state curr_items evictions kfc_evictions_device_error
 	kfc_checksum_failures_summary | sed 's/^/# /'; }
 
 blank() { linear && wipe "$DM"; }
-# begin NAME: with the device as it should be, and 12,000 objects on it
+# begin NAME: with the device as it should be, and 6,000 objects on it
 begin() {
 	check "$1: a blank device" blank
-	must_load "$1: insmod" device="$DM" memory_mb=16 slab_size=1 index_mb=4 read_timeout_ms=500
-	check "$1: 12,000 objects" obj load --count 12000 --seconds 60
-	check "$1: they come back" obj verify --first 2000 --count 3000 --max-misses 1
-	holds "$1: most from the device" "$(stat kfc_device_hits) > 2000"
+	must_load "$1: insmod" device="$DM" memory_mb=8 slab_size=1 index_mb=4 read_timeout_ms=500
+	check "$1: 6,000 objects" obj load --count 6000 --seconds 60
+	check "$1: they come back" obj verify --first 500 --count 1500 --max-misses 1
+	holds "$1: most from the device" "$(stat kfc_device_hits) > 1000"
 }
 
 # mixed_start, mixed_end NAME: random commands meanwhile, with misses and refusals
@@ -73,8 +73,8 @@ mixed_end() {
 
 # as many objects as there were are right or a miss
 right_or_miss() {
-	check "$1: right or a miss" obj verify --count "${2:-12000}" --shuffle --seconds 60 \
-		--max-misses 12000 --timeout 20
+	check "$1: right or a miss" obj verify --count "${2:-6000}" --shuffle --seconds 60 \
+		--max-misses 6000 --timeout 20
 	note "$(tail -n 1 "$T/out")"
 }
 served() {
@@ -110,19 +110,19 @@ mixed_start
 right_or_miss "bit flips"
 misses=$(field misses)
 mixed_end "bit flips"
-holds "bit flips: some are misses" "$misses > 500"
-holds "bit flips: most are not" "$misses < 9000"
-holds "bit flips: they were found by their checksums" "$(checksum_failures) > 500"
+holds "bit flips: some are misses" "$misses > 250"
+holds "bit flips: most are not" "$misses < 4500"
+holds "bit flips: they were found by their checksums" "$(checksum_failures) > 250"
 before=$(checksum_failures)
-check "bit flips: what was lost stays lost" obj verify --count 4000 --max-misses 4000
+check "bit flips: what was lost stays lost" obj verify --count 2000 --max-misses 2000
 holds "bit flips: and is not read again" "$(checksum_failures) - $before < 50"
 # the log goes round over damaged summaries
-check "bit flips: 35,000 more objects" obj load --first 12000 --count 35000 --seconds 90
-holds "bit flips: the log went round" "$(stat extstore_page_evictions) > 30"
+check "bit flips: 17,000 more objects" obj load --first 6000 --count 17000 --seconds 90
+holds "bit flips: the log went round" "$(stat extstore_page_evictions) > 15"
 note "damaged summaries: $(stat kfc_checksum_failures_summary)"
-check "bit flips: nothing old came back" obj verify --count 8000 --max-misses 8000
-check "bit flips: the newest are right" obj verify --first 44000 --count 3000 --max-misses 1
-holds "bit flips: curr_items is right" "$(stat curr_items) > 3000 && $(stat curr_items) < 35000"
+check "bit flips: nothing old came back" obj verify --count 4000 --max-misses 4000
+check "bit flips: the newest are right" obj verify --first 21500 --count 1500 --max-misses 1
+holds "bit flips: curr_items is right" "$(stat curr_items) > 1500 && $(stat curr_items) < 17000"
 state
 unload_check "bit flips" "$DM"
 
@@ -130,12 +130,12 @@ unload_check "bit flips" "$DM"
 begin "corrupted reads"
 check "corrupted reads: dm-flakey" table "flakey $DEV 0 0 600 5 corrupt_bio_byte 224 r 85 0"
 mixed_start
-right_or_miss "corrupted reads" 4000
+right_or_miss "corrupted reads" 2000
 before=$(checksum_failures)
 mixed_end "corrupted reads"
-holds "corrupted reads: checksums failed" "$before > 500"
+holds "corrupted reads: checksums failed" "$before > 250"
 check "corrupted reads: right again" linear
-right_or_miss "corrupted reads, over" 4000
+right_or_miss "corrupted reads, over" 2000
 served "corrupted reads, over"
 state
 unload_check "corrupted reads" "$DM"
@@ -164,7 +164,7 @@ unload_check "hang" "$DM"
 begin "errors that pass"
 check "errors that pass: dm-flakey" table "flakey $DEV 0 1 1"
 mixed_start
-right_or_miss "errors that pass" 6000
+right_or_miss "errors that pass" 4000
 sleep 2
 mixed_end "errors that pass"
 holds "errors that pass: kfc_device_read_errors counts them" "$(stat kfc_device_read_errors) > 0"
@@ -178,8 +178,8 @@ begin "errors"
 mixed_start
 log_mark
 check "errors: dm-error" table "error"
-right_or_miss "errors" 4000
-check "errors: sets are answered" obj load --first 20000 --count 4000 --max-refused 4000 --seconds 60
+right_or_miss "errors" 2000
+check "errors: sets are answered" obj load --first 20000 --count 2000 --max-refused 2000 --seconds 60
 sleep 1
 mixed_end "errors"
 holds "errors: kfc_device_read_errors counts them" "$(stat kfc_device_read_errors) > 0"
@@ -193,7 +193,7 @@ served "errors, the device is back"
 unload_check "errors" "$DM"
 
 # --- and it can be used again: what lies there is ours, whatever happened to it
-must_load "afterwards: insmod" device="$DM" memory_mb=16 slab_size=1 index_mb=4
+must_load "afterwards: insmod" device="$DM" memory_mb=8 slab_size=1 index_mb=4
 check "afterwards: nothing wrong is there" obj verify --count 3000 --max-misses 3000
 served "afterwards"
 unload_check "afterwards" "$DM"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=240
+# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=240
 #
 # Unload and load: what was there is there again, what was not is not, whatever
 # happened to the device in between. host-reboot.sh does it by reboots.
@@ -13,7 +13,7 @@ N=1500
 NOTES=$T/notes
 obj() { objects "$@" --sizes 100-3000; }
 load() { must_load "$1: insmod" device="${DEV}p1" memory_mb=8 slab_size=1 index_mb=2 "${@:2}"; }
-restart() { relay py "$E2E/restart.py" "$HOST" "$PORT" "$@" "$NOTES"; }
+restart() { relay py -m restart "$HOST" "$PORT" "$@" "$NOTES"; }
 said() { log_new | grep -q "$1"; }
 image() { dd if="${DEV}p1" of=/dev/shm/image bs=1M iflag=direct status=none; }
 put_back() { dd if=/dev/shm/image of="${DEV}p1" bs=1M oflag=direct status=none; }

@@ -13,6 +13,7 @@
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C PYTHONDONTWRITEBYTECODE=1
 E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+export PYTHONPATH=$E2E
 HOST=127.0.0.1
 PORT=${KFC_PORT:-11211}
 DEV=${KFC_DEV:-/dev/nvme0n1}
@@ -22,8 +23,10 @@ FAILED=0
 BACKGROUND=""
 AT_EXIT=""
 
-py() { /usr/bin/python3 -B "$@"; }
-objects() { local m=$1; shift; py "$E2E/objects.py" "$m" "$HOST" "$PORT" "$@"; }
+# Starting Python is what an emulated guest is slowest at: the runner has compiled the modules here,
+# and what needs the standard library alone does without site-packages.
+py() { /usr/bin/python3 -S "$@"; }
+objects() { local m=$1; shift; py -m objects "$m" "$HOST" "$PORT" "$@"; }
 
 ok() { echo "ok $1"; }
 not_ok() { echo "not ok $1 - ${2:-failed}"; FAILED=$((FAILED + 1)); }
@@ -68,10 +71,25 @@ relay() {
 # field NAME: of the last RESULT line that check saw, 0 where it has none
 field() { sed -n 's/^RESULT .* '"$1"'=\([0-9.]*\).*/\1/p' "${2:-$T/out}" | tail -n 1 | grep . || echo 0; }
 
-stat() { awk -v n="$1" '$1 == n { print $2; f = 1 } END { if (!f) print "none" }' /proc/kfatcache/stats; }
+# With nothing to start: many tests ask for many counters.
+stat() {
+	local -a lines
+	local line
+
+	mapfile -t lines 2> /dev/null < /proc/kfatcache/stats
+	for line in "${lines[@]}"; do
+		case $line in "$1 "*) echo "${line#* }"; return ;; esac
+	done
+	echo none
+}
 # sum_of PREFIX: of all counters whose names start so
 sum_of() { awk -v p="$1" 'index($1, p) == 1 { n += $2 } END { print n + 0 }' /proc/kfatcache/stats; }
-stats() { local n; for n; do printf '%s=%s ' "$n" "$(stat "$n")"; done; echo; }
+stats() {
+	awk -v names="$*" '{ v[$1] = $2 } END {
+		n = split(names, name, " ")
+		for (i = 1; i <= n; i++) printf "%s=%s ", name[i], (name[i] in v) ? v[name[i]] : "none"
+		print "" }' /proc/kfatcache/stats
+}
 
 # log_mark; log_new: our kernel messages since. The log is never cleared, the runner reads it.
 MARK=0
@@ -100,6 +118,13 @@ must_load() {
 
 kfc_unload() { timeout -s KILL 60 rmmod kfatcache; }
 
+# kB of memory that could be had. What was freed may stay in lists of a CPU for long (page by page
+# it decides how much), and the kernel counts it neither as free nor as available.
+available() {
+	awk '$1 == "MemAvailable:" { n += $2 } $1 == "count:" { n += 4 * $2 } END { print n }' \
+		/proc/meminfo /proc/zoneinfo
+}
+
 # wipe DEVICE: as if it were new
 wipe() {
 	local size
@@ -119,11 +144,10 @@ unpart() { if [ -b "${DEV}p1" ]; then wipe "${DEV}p1"; delpart "$DEV" 1; fi; }
 
 # wait_for SECONDS COMMAND...
 wait_for() {
-	local i=$(($1 * 10))
+	local end=$((SECONDS + $1))
 	shift
 	while ! "$@" > /dev/null 2>&1; do
-		i=$((i - 1))
-		[ $i -gt 0 ] || return 1
+		[ $SECONDS -le $end ] || return 1
 		sleep 0.1
 	done
 }
@@ -145,16 +169,17 @@ sockets() {
 
 # What a loaded module leaves when it is gone must be nothing. $1: the device it had.
 nothing_left() {
-	if loaded; then echo "the module is still loaded"; return 1; fi
-	if grep '^kfc_' /proc/slabinfo; then echo "slab caches are left"; return 1; fi
-	# a caller that is a bare number lies in a module that is gone
-	if awk '$3 ~ /kfc_|kfatcache|^0x/' /proc/vmallocinfo | grep .; then
-		echo "vmalloc areas are left"; return 1
-	fi
-	if [ "$(sockets 0A)" != 0 ]; then echo "something listens on port $PORT"; return 1; fi
-	if cat /proc/[0-9]*/comm 2> /dev/null | grep -E '^(kfc|kfatcache)'; then
-		echo "threads are left"; return 1
-	fi
+	local what
+
+	# of vmalloc areas: a caller that is a bare number lies in a module that is gone
+	what=$(cat /proc/[0-9]*/comm 2> /dev/null | awk -v p="$(printf ':%04X$' "$PORT")" '
+		FILENAME ~ /modules/ && $1 == "kfatcache" { print "the module is still loaded" }
+		FILENAME ~ /slabinfo/ && /^kfc_/ { print "a slab cache is left: " $1 }
+		FILENAME ~ /vmalloc/ && $3 ~ /kfc_|kfatcache|^0x/ { print "a vmalloc area is left: " $0 }
+		FILENAME ~ /tcp/ && $2 ~ p && $4 == "0A" { print "something listens: " $0 }
+		FILENAME == "-" && /^(kfc|kfatcache)/ { print "a thread is left: " $0 }' - \
+		/proc/modules /proc/slabinfo /proc/vmallocinfo /proc/net/tcp*)
+	if [ -n "$what" ]; then echo "$what"; return 1; fi
 	if [ -e /proc/kfatcache ]; then echo "/proc/kfatcache is left"; return 1; fi
 	if [ -n "${1:-}" ]; then
 		py -c 'import os, sys; os.close(os.open(sys.argv[1], os.O_RDWR | os.O_EXCL))' "$1" ||

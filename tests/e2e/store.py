@@ -147,7 +147,7 @@ class Suite:
         self.clear()
         now = time.time()
         start = time.monotonic()
-        ttl = 2 if not self.a.filler else 15
+        ttl = 2 if not self.a.filler else 10
         self.set(b"e1", b"1", ttl)
         self.set(b"e2", b"2", int(now) + ttl)
         self.set(b"e3", b"3", ttl)
