@@ -257,6 +257,17 @@ static inline u64 mp_meta_bit(char flag)
 }
 
 /**
+ * mp_from_meta() - whether a request came as a meta command
+ * @req: the request
+ *
+ * Return: whether it is; @req->meta says nothing where not.
+ */
+static inline bool mp_from_meta(const struct mp_req *req)
+{
+	return req->op >= MP_META_NOOP && req->op <= MP_META_DEBUG;
+}
+
+/**
  * mp_meta_has() - whether a meta command came with a flag
  * @req: the request
  * @flag: the letter

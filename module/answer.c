@@ -6,11 +6,6 @@
 
 #include "op.h"
 
-static bool is_meta(const struct mp_req *req)
-{
-	return req->op >= MP_META_NOOP && req->op <= MP_META_DEBUG;
-}
-
 static bool meta_quiet(const struct mp_req *req)
 {
 	return mp_meta_has(req, 'q');
@@ -93,11 +88,29 @@ static void put_binary(struct kfc_client *cl, const struct mp_req *req,
 	kfc_out_copy(&cl->out, body, len);
 }
 
+/**
+ * kfc_answer_status() - answer a binary command with an error
+ * @cl: the client
+ * @req: the request, at least its opcode and opaque
+ * @status: the error
+ *
+ * Context: the client's thread.
+ */
+void kfc_answer_status(struct kfc_client *cl, const struct mp_req *req,
+		       u16 status)
+{
+	char *p = kfc_out_reserve(&cl->out, MP_BIN_ERROR_MAX);
+
+	if (p)
+		kfc_out_commit(&cl->out,
+			       mp_put_bin_error(p, req->opcode, req->opaque,
+						status));
+}
+
 static void answer_binary(struct kfc_client *cl, const struct mp_req *req,
 			  enum kfc_result res, u64 cas)
 {
 	u16 status = results[res].status;
-	char *p;
 
 	if (!status) {
 		if (!req->quiet)
@@ -109,11 +122,7 @@ static void answer_binary(struct kfc_client *cl, const struct mp_req *req,
 		status = MP_BIN_EXISTS;
 	else if (res == KFC_NOT_STORED && req->op == MP_REPLACE)
 		status = MP_BIN_NOT_FOUND;
-	p = kfc_out_reserve(&cl->out, MP_BIN_ERROR_MAX);
-	if (p)
-		kfc_out_commit(&cl->out,
-			       mp_put_bin_error(p, req->opcode, req->opaque,
-						status));
+	kfc_answer_status(cl, req, status);
 }
 
 static void put_meta(struct kfc_client *cl, const struct mp_req *req,
@@ -145,7 +154,7 @@ void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
 		answer_binary(cl, req, res, cas);
 		return;
 	}
-	if (!is_meta(req) || !code) {
+	if (!mp_from_meta(req) || !code) {
 		kfc_say(cl, req, results[res].text);
 		return;
 	}
@@ -195,7 +204,7 @@ void kfc_answer_number(struct kfc_client *cl, const struct mp_req *req, u64 n,
 		return;
 	}
 	memcpy(num + len, "\r\n", 2);
-	if (!is_meta(req)) {
+	if (!mp_from_meta(req)) {
 		if (!req->noreply)
 			kfc_out_copy(&cl->out, num, len + 2);
 		return;
@@ -255,7 +264,7 @@ void kfc_meta_made(struct kfc_cache *c, const struct mp_req *req,
 	it->ttl = MP_TTL_NONE;
 	it->ttl_made = kfc_ttl(c, *exptime);
 	it->ttl_new = kfc_ttl(c, touched);
-	if (is_meta(req) && mp_meta_before(req, 'N', 'T'))
+	if (mp_from_meta(req) && mp_meta_before(req, 'N', 'T'))
 		*exptime = touched;
 }
 
@@ -354,7 +363,7 @@ u32 kfc_put_miss(char *dst, const struct mp_req *req)
 	u32 n;
 
 	if (!req->binary) {
-		if (!is_meta(req) ||
+		if (!mp_from_meta(req) ||
 		    (req->op == MP_META_GET && meta_quiet(req)))
 			return 0;
 		return mp_put_meta_head(dst, "EN", req, NULL);

@@ -448,17 +448,6 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 	return kfc_conn_drain(c);
 }
 
-static void kfc_conn_bin_error(struct kfc_conn *c, const struct mp_req *req,
-			       u16 status)
-{
-	char *p = kfc_out_reserve(&c->client.out, MP_BIN_ERROR_MAX);
-
-	if (p)
-		kfc_out_commit(&c->client.out,
-			       mp_put_bin_error(p, req->opcode, req->opaque,
-						status));
-}
-
 static enum kfc_step kfc_conn_error(struct kfc_conn *c,
 				    const struct mp_req *req,
 				    const struct mp_err *err)
@@ -466,7 +455,7 @@ static enum kfc_step kfc_conn_error(struct kfc_conn *c,
 	if (err->drop_key)
 		kfc_cmd_drop_key(&c->client, req->key, req->klen);
 	if (err->status)
-		kfc_conn_bin_error(c, req, err->status);
+		kfc_answer_status(&c->client, req, err->status);
 	if (err->line)
 		kfc_out_copy(&c->client.out, err->line, strlen(err->line));
 	if (err->close)

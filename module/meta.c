@@ -9,17 +9,12 @@
 #include "op.h"
 #include "prefix.h"
 
-/**
- * kfc_meta_wins() - whether a client is to refresh what it was given
- * @c: the cache
- * @req: the request
- * @lk: a lookup that found the object
- *
- * It is if nobody else was told to, and the object is stale or has less to
- * live than the client's R says. Context: as long as @lk->rec is valid.
+/*
+ * Whether a client is to refresh what it was given: if nobody else was told to,
+ * and the object is stale or has less to live than the client's R says.
  */
-bool kfc_meta_wins(struct kfc_cache *c, const struct mp_req *req,
-		   const struct kfc_lookup *lk)
+static bool wins(struct kfc_cache *c, const struct mp_req *req,
+		 const struct kfc_lookup *lk)
 {
 	const struct kfc_rec *r = &lk->rec;
 	u32 exptime = r->exptime;
@@ -62,7 +57,7 @@ bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
 	struct kfc_attr attr;
 	u64 order;
 
-	if (!kfc_meta_wins(cl->cache, req, lk))
+	if (!wins(cl->cache, req, lk))
 		return false;
 	keep_all(lk, &attr);
 	attr.marks |= KFC_REC_WON;
@@ -80,11 +75,11 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 		.fetched = true,
 	};
 	struct kfc_body b = { };
-	struct mp_meta_item it, made;
+	struct mp_meta_item it;
 	int ret;
 	u64 order;
 
-	kfc_meta_made(cl->cache, req, &attr.exptime, &made);
+	kfc_meta_made(cl->cache, req, &attr.exptime, &it);
 	if (mp_meta_has(req, 'b'))
 		attr.marks |= KFC_REC_BASE64;
 	if (mp_meta_has(req, 'E')) {
@@ -101,10 +96,7 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	lk->rec.cas = attr.marks & KFC_REC_CAS ? attr.cas : order;
 	lk->rec.time = kfc_now(cl->cache);
 	kfc_meta_item(cl->cache, lk, &it);
-	it.ttl = made.ttl;
-	it.ttl_new = made.ttl_new;
-	it.ttl_made = made.ttl_made;
-	it.created = true;
+	kfc_meta_made(cl->cache, req, &attr.exptime, &it);
 	it.won = true;
 	kfc_answer_hit(cl, req, lk, &it);
 	return KFC_CMD_DONE;
@@ -156,7 +148,7 @@ int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
 
 	if (!found)
 		return missed(cl, req, lk);
-	won = kfc_meta_wins(c, req, lk);
+	won = wins(c, req, lk);
 	kfc_meta_item(c, lk, &it);
 	keep_all(lk, &attr);
 	if (!mp_meta_has(req, 'u'))

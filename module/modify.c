@@ -18,8 +18,7 @@
 
 static bool has_meta(const struct mp_req *req, char flag)
 {
-	return req->op >= MP_META_NOOP && req->op <= MP_META_DEBUG &&
-	       mp_meta_has(req, flag);
+	return mp_from_meta(req) && mp_meta_has(req, flag);
 }
 
 /* The unique that what is stored gets, if not the order number. */

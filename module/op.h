@@ -161,8 +161,6 @@ enum kfc_cmd_ret kfc_run_dump(struct kfc_client *cl, const struct mp_req *req);
 void kfc_dump_drop(struct kfc_client *cl);
 
 /* meta.c */
-bool kfc_meta_wins(struct kfc_cache *c, const struct mp_req *req,
-		   const struct kfc_lookup *lk);
 bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
 		  struct kfc_lookup *lk);
 int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
