@@ -4,6 +4,7 @@
  */
 #include <linux/jiffies.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "auth.h"
 #include "op.h"
@@ -102,6 +103,23 @@ enum kfc_cmd_ret kfc_busy(struct kfc_client *cl, u32 limit_ms)
 void kfc_cmd_no_memory(struct kfc_client *cl, const struct mp_req *req)
 {
 	kfc_answer(cl, req, KFC_NO_MEMORY, 0);
+}
+
+/**
+ * kfc_cmd_error() - say what was wrong with bytes that are no request
+ * @cl: the client
+ * @req: what mp_parse() left of them
+ * @err: what it said
+ *
+ * Context: the client's thread.
+ */
+void kfc_cmd_error(struct kfc_client *cl, const struct mp_req *req,
+		   const struct mp_err *err)
+{
+	if (err->line)
+		kfc_out_copy(&cl->out, err->line, strlen(err->line));
+	if (err->status)
+		kfc_answer_status(cl, req, err->status);
 }
 
 /**

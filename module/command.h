@@ -106,8 +106,8 @@ enum kfc_cmd_ret kfc_cmd_run(struct kfc_client *cl, const struct mp_req *req,
 			     const struct kfc_value *val);
 bool kfc_cmd_too_large(struct kfc_client *cl, const struct mp_req *req);
 void kfc_cmd_no_memory(struct kfc_client *cl, const struct mp_req *req);
-void kfc_answer_status(struct kfc_client *cl, const struct mp_req *req,
-		       u16 status);
+void kfc_cmd_error(struct kfc_client *cl, const struct mp_req *req,
+		   const struct mp_err *err);
 void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
 void kfc_cmd_tick(struct kfc_client *cl);
 int kfc_cmd_init(struct kfc_cache *c);

@@ -454,10 +454,7 @@ static enum kfc_step kfc_conn_error(struct kfc_conn *c,
 {
 	if (err->drop_key)
 		kfc_cmd_drop_key(&c->client, req->key, req->klen);
-	if (err->status)
-		kfc_answer_status(&c->client, req, err->status);
-	if (err->line)
-		kfc_out_copy(&c->client.out, err->line, strlen(err->line));
+	kfc_cmd_error(&c->client, req, err);
 	if (err->close)
 		return kfc_conn_drain(c);
 	if (err->swallow) {

@@ -104,6 +104,8 @@ void kfc_say(struct kfc_client *cl, const struct mp_req *req,
 	     const char *line);
 void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
 		enum kfc_result res, u64 cas);
+void kfc_answer_status(struct kfc_client *cl, const struct mp_req *req,
+		       u16 status);
 void kfc_answer_text(struct kfc_client *cl, const struct mp_req *req,
 		     const char *body);
 void kfc_answer_number(struct kfc_client *cl, const struct mp_req *req, u64 n,
