@@ -387,8 +387,14 @@ static void kfc_send_gather(struct kfc_send *s, struct kfc_out *o)
 			return;
 }
 
-/* @len bytes are out: done with the nodes that held them. */
-static void kfc_out_advance(struct kfc_out *o, u32 len)
+/**
+ * kfc_out_advance() - some bytes are out: done with the nodes that held them
+ * @o: the queue
+ * @len: how many, all of them of nodes that are ready
+ *
+ * Context: the thread that owns the connection. Does not sleep.
+ */
+void kfc_out_advance(struct kfc_out *o, u32 len)
 {
 	struct kfc_out_node *n, *next;
 	u32 part;
@@ -404,6 +410,68 @@ static void kfc_out_advance(struct kfc_out *o, u32 len)
 			return;
 		kfc_out_del(o, n);
 	}
+}
+
+/* Copy of a piece what lies behind @skip and fits; both move on. */
+static u32 kfc_peek_piece(u8 *dst, const void *p, u32 len, u32 *skip, u32 *max)
+{
+	u32 cut = min(*skip, len);
+	u32 part = min(len - cut, *max);
+
+	*skip -= cut;
+	*max -= part;
+	memcpy(dst, p + cut, part);
+	return part;
+}
+
+/**
+ * kfc_out_peek() - copy what is to be sent next
+ * @o: the queue
+ * @dst: where to
+ * @max: how much at most
+ *
+ * kfc_out_advance() says that it is out.
+ *
+ * Context: the thread that owns the connection. Does not sleep.
+ * Return: how much; less than @max at the end, or in front of a node that is
+ *	not ready
+ */
+u32 kfc_out_peek(const struct kfc_out *o, u8 *dst, u32 max)
+{
+	const struct kfc_out_node *n;
+	u32 i, skip, len = 0;
+
+	list_for_each_entry(n, &o->nodes, list) {
+		if (!n->ready || !max)
+			break;
+		skip = n->sent;
+		len += kfc_peek_piece(dst + len, n->head, n->head_len, &skip,
+				      &max);
+		for (i = 0; i < n->nr_bv; i++)
+			len += kfc_peek_piece(dst + len,
+					      page_address(n->bv[i].bv_page) +
+					      n->bv[i].bv_offset,
+					      n->bv[i].bv_len, &skip, &max);
+		len += kfc_peek_piece(dst + len, n->tail, n->tail_len, &skip,
+				      &max);
+	}
+	return len;
+}
+
+/**
+ * kfc_out_complete() - whether nothing that is queued waits for its bytes
+ * @o: the queue
+ *
+ * Context: the thread that owns the connection.
+ */
+bool kfc_out_complete(const struct kfc_out *o)
+{
+	const struct kfc_out_node *n;
+
+	list_for_each_entry(n, &o->nodes, list)
+		if (!n->ready)
+			return false;
+	return true;
 }
 
 /**
