@@ -72,6 +72,8 @@ enum kfc_cmd_ret {
  * @closed: kfc_client_close() was called
  * @authed: it is known, or nobody has to be; without it next to nothing runs
  * @sasl_step: it may now send MP_SASL_STEP
+ * @forged: it may be somebody else who asks: mg does not tell it to refresh an
+ *	object; constant
  * @cursor: how far the present command's answer is, see KFC_CMD_MORE
  * @busy_since: jiffies of the first KFC_CMD_BUSY of the present command,
  *	0 where there was none
@@ -93,6 +95,7 @@ struct kfc_client {
 	bool closed;
 	bool authed;
 	bool sasl_step;
+	bool forged;
 	unsigned long cursor;
 	unsigned long busy_since;
 };

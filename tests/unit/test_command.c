@@ -211,6 +211,36 @@ static void test_one_winner(void **state)
 	end(&w);
 }
 
+/* Who may be somebody else is told nothing that others then are not. */
+static void forged_on(bool device)
+{
+	struct env_client other;
+	struct where w;
+
+	begin(&w, device);
+	env_client_init(&w.e, &other);
+	other.cl.forged = true;
+	ASK("HD\r\n", "ms s 1 T90\r\nx\r\n");
+	ASK("HD\r\n", "md s I\r\n");
+	out(&w);
+	assert_string_equal(env_ask(&w.e, &other, "mg s v\r\n"),
+			    "VA 1 X\r\nx\r\n");
+	assert_string_equal(env_ask(&w.e, &other, "mg s v R99\r\n"),
+			    "VA 1 X\r\nx\r\n");
+	ASK("VA 1 X W\r\nx\r\n", "mg s v\r\n");
+	out(&w);
+	assert_string_equal(env_ask(&w.e, &other, "mg s v\r\n"),
+			    "VA 1 Z X\r\nx\r\n");
+	env_client_exit(&w.e, &other);
+	end(&w);
+}
+
+static void test_forged(void **state)
+{
+	forged_on(false);
+	forged_on(true);
+}
+
 /* Binary: bytes of a request, then its answer's status, key, value. */
 static const char *ask_binary(struct where *w, u8 op, const char *key,
 			      const void *ext, u8 extlen, const char *val,
@@ -401,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_meta_device),
 		cmocka_unit_test(test_last_access),
 		cmocka_unit_test(test_one_winner),
+		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_binary_memory),
 		cmocka_unit_test(test_binary_device),
 		cmocka_unit_test(test_resize),
