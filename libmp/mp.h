@@ -383,7 +383,8 @@ struct mp_login {
 bool mp_login_text(const u8 *p, size_t len, struct mp_login *in);
 bool mp_login_plain(const u8 *p, size_t len, struct mp_login *in);
 
-/* Binary: a header, in both directions. */
+/* Binary: a request's first byte; and a header, in both directions. */
+#define MP_BIN_MAGIC	0x80
 #define MP_BIN_HEAD	24
 /* Longest answer of mp_put_bin_error(). */
 #define MP_BIN_ERROR_MAX (MP_BIN_HEAD + 46)

@@ -12,7 +12,6 @@
 /* Largest value length that is understood; more is a bad number. */
 #define MP_VLEN_MAX	(0x7fffffffu - 2)
 /* The first byte of every binary request. */
-#define MP_BIN_MAGIC	0x80
 
 struct mp_tok {
 	const u8 *p;

@@ -163,8 +163,13 @@ int kfc_authfile_start(struct kfc_cache *c)
 	int err = 0;
 
 	kernel_param_lock(THIS_MODULE);
-	if (kfc_authfile_path)
+	if (kfc_authfile_path && c->cfg.udp_port) {
+		pr_err("udp_port=%u: nobody can authenticate over UDP: not together with auth_file=\n",
+		       c->cfg.udp_port);
+		err = -EINVAL;
+	} else if (kfc_authfile_path) {
 		err = kfc_authfile_load(c, kfc_authfile_path);
+	}
 	if (!err)
 		kfc_authfile_cache = c;
 	kernel_param_unlock(THIS_MODULE);

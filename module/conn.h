@@ -67,8 +67,8 @@ enum kfc_conn_state {
 	KFC_CONN_CLOSED,	/* no socket; waits for its operations */
 };
 
-/* Numbers of connections; those below are the listeners'. */
-#define KFC_CONN_IDS	XA_LIMIT(2 * KFC_MAX_LISTEN, INT_MAX)
+/* Numbers of connections; those below are the listeners': TCP, UNIX, UDP. */
+#define KFC_CONN_IDS	XA_LIMIT(2 * KFC_MAX_LISTEN + 1, INT_MAX)
 
 /* Bits of kfc_conn.flags. */
 #define KFC_CONN_SCHEDULED	0	/* is on worker->sched */

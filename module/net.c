@@ -20,6 +20,7 @@
 #include "conn.h"
 #include "kfc.h"
 #include "net.h"
+#include "udp.h"
 #include "worker.h"
 
 /* Lines about max_conns in the log, at most one in so many seconds. */
@@ -80,8 +81,12 @@ static int kfc_net_listen(struct kfc_net *net)
 	if (!list)
 		return -ENOMEM;
 	rest = list;
-	while (!ret && cfg->port && (addr = strsep(&rest, ",")))
-		ret = kfc_listener_open(net, addr);
+	while (!ret && (addr = strsep(&rest, ","))) {
+		if (cfg->port)
+			ret = kfc_listener_open(net, addr);
+		if (!ret && cfg->udp_port)
+			ret = kfc_udp_open(net, addr);
+	}
 	kfree(list);
 	/* Last: a file is the last thing to be made where something fails. */
 	if (!ret && cfg->unix_path)
@@ -172,6 +177,7 @@ int kfc_net_start(struct kfc_cache *c)
 		goto err;
 	}
 	kfc_listener_start(net);
+	kfc_udp_start(net);
 	return 0;
 err:
 	kfc_net_stop(c);
@@ -195,6 +201,7 @@ void kfc_net_stop(struct kfc_cache *c)
 	if (!net)
 		return;
 	kfc_listener_stop(net);
+	kfc_udp_stop(net);
 	kfc_net_unwatch_cpus(net);
 	for (i = 0; i < net->nr_workers; i++)
 		kfc_worker_stop(net->workers[i]);
@@ -212,6 +219,7 @@ void kfc_net_stop(struct kfc_cache *c)
 
 	for (i = 0; i < net->nr_workers; i++)
 		kfc_worker_free(net->workers[i]);
+	kfc_udp_close(net);
 	if (net->wq)
 		destroy_workqueue(net->wq);
 	WARN_ON_ONCE(!xa_empty(&net->by_id));
@@ -278,6 +286,9 @@ void kfc_net_info(struct kfc_cache *c, struct kfc_net_info *info)
 		goto out;
 	info->curr_connections = atomic_read(&net->conns);
 	info->accepting = READ_ONCE(net->accepting);
+	/* The sockets were there before the first worker. */
+	if (info->threads)
+		info->udp_overflows = kfc_udp_overflows(net);
 	info->upload_bytes = READ_ONCE(net->upload_used);
 	info->conn_bytes = info->curr_connections * sizeof(struct kfc_conn);
 	for (i = 0; i < info->threads; i++) {
@@ -365,6 +376,18 @@ static void kfc_net_addr_line(struct kfc_emit *e, u32 id, const char *what,
 	kfc_net_conn_line(e, id, what, value);
 }
 
+static void kfc_net_udp_lines(struct kfc_emit *e, u32 id,
+			      const struct sockaddr_storage *addr)
+{
+	char value[64];
+
+	snprintf(value, sizeof(value), "%s:%pISpc",
+		 addr->ss_family == AF_INET6 ? "udp6" : "udp", addr);
+	kfc_net_conn_line(e, id, "UDP", "UDP");
+	kfc_net_conn_line(e, id, "addr", value);
+	kfc_net_conn_line(e, id, "state", "conn_read");
+}
+
 static void kfc_net_conn_lines(struct kfc_net *net, struct kfc_emit *e,
 			       const struct kfc_conn_info *i)
 {
@@ -402,11 +425,13 @@ bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
 	unsigned long id;
 	unsigned int i, n = 0;
 
-	for (i = *cursor; i < net->nr_listeners; i++) {
+	for (i = 0; !*cursor && i < net->nr_listeners; i++) {
 		kfc_net_addr_line(e, i, "addr", &net->listeners[i].addr);
 		kfc_net_conn_line(e, i, "state", "conn_listening");
 	}
-	*cursor = max_t(unsigned long, *cursor, i);
+	for (i = 0; !*cursor && net->udp && i < net->udp->nr; i++)
+		kfc_net_udp_lines(e, net->nr_listeners + i,
+				  &net->udp->sock[i].addr);
 
 	xa_lock(&net->by_id);
 	xa_for_each_start(&net->by_id, id, conn, *cursor) {
@@ -446,13 +471,13 @@ u64 kfc_net_bound(const struct kfc_cache *c)
 		     (1 + KFC_SPARES) * KFC_RBUF + KFC_OUT_POOL * PAGE_SIZE;
 
 	return cfg->max_conns * conn + cfg->threads * worker +
-	       cfg->upload_bytes;
+	       cfg->upload_bytes + kfc_udp_bound(cfg);
 }
 
 /**
  * kfc_net_addresses() - where the cache listens
  * @c: the cache, started
- * @buf: "127.0.0.1:11211 [::1]:11211 /run/kfatcache.sock"
+ * @buf: "127.0.0.1:11211 [::1]:11211 /run/kfatcache.sock udp:11211"
  * @size: of @buf
  *
  * Context: any; not while the cache starts or stops.
@@ -479,5 +504,8 @@ int kfc_net_addresses(struct kfc_cache *c, char *buf, size_t size)
 			len += scnprintf(buf + len, size - len, "%pISpc",
 					 addr);
 	}
+	if (c->cfg.udp_port)
+		len += scnprintf(buf + len, size - len, " udp:%u",
+				 c->cfg.udp_port);
 	return len;
 }

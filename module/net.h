@@ -7,7 +7,7 @@
 struct kfc_cache;
 struct kfc_emit;
 
-/* What kfc_net_addresses() may fill: 8 IPv6 addresses and a path. */
+/* What kfc_net_addresses() may fill: 8 IPv6 addresses, a path, a port. */
 #define KFC_ADDRESSES_SIZE 640
 
 /* What stats tells of workers and connections (gauges). */
@@ -19,6 +19,7 @@ struct kfc_net_info {
 	u64 cpu_ns;		/* CPU time of all workers */
 	u64 upload_bytes;	/* pages that hold values still arriving */
 	u64 conn_bytes;		/* receive buffers and queued answers */
+	u64 udp_overflows;	/* datagrams that found no room */
 };
 
 int kfc_net_start(struct kfc_cache *c);

@@ -59,6 +59,7 @@ struct kfc_number {
 
 enum {
 	KFC_PORT,
+	KFC_UDP_PORT,
 	KFC_MEMORY_MB,
 	KFC_INDEX_MB,
 	KFC_SLAB_SIZE,
@@ -90,6 +91,7 @@ static int kfc_memory_change(struct kfc_cache *c, u32 mb)
 
 static struct kfc_number kfc_numbers[] = {
 	[KFC_PORT] = { "port", 11211, 0, 65535, ", 0 for no TCP" },
+	[KFC_UDP_PORT] = { "udp_port", 0, 0, 65535, ", 0 for no UDP" },
 	[KFC_MEMORY_MB] = { "memory_mb", 64, 4, 16 << 20, " MiB",
 		.change = kfc_memory_change },
 	[KFC_INDEX_MB] = { "index_mb", 0, 0, 16 << 20, " MiB" },
@@ -205,6 +207,10 @@ static char *p_unix_mode;
 module_param_named(unix_mode, p_unix_mode, charp, 0444);
 MODULE_PARM_DESC(unix_mode, "Mode of the UNIX socket, octal (default 0700)");
 
+static char *p_udp_peers;
+module_param_named(udp_peers, p_udp_peers, charp, 0444);
+MODULE_PARM_DESC(udp_peers, "Who may use UDP beside loopback: up to 16 networks as 10.1.2.0/24, separated by commas");
+
 static char *p_cpus;
 module_param_named(cpus, p_cpus, charp, 0444);
 MODULE_PARM_DESC(cpus, "CPUs that workers may run on, as 0-3,8 (default: all housekeeping CPUs)");
@@ -225,6 +231,11 @@ module_param_cb(port, &kfc_number_ops, &kfc_numbers[KFC_PORT],
 		0444);
 __MODULE_PARM_TYPE(port, "uint");
 MODULE_PARM_DESC(port, "TCP port (default 11211; 0: no TCP, with unix= alone)");
+
+module_param_cb(udp_port, &kfc_number_ops, &kfc_numbers[KFC_UDP_PORT],
+		0444);
+__MODULE_PARM_TYPE(udp_port, "uint");
+MODULE_PARM_DESC(udp_port, "UDP port for gets, at the addresses of listen= (default 0: off)");
 
 module_param_cb(memory_mb, &kfc_number_ops, &kfc_numbers[KFC_MEMORY_MB],
 		0644);
@@ -312,6 +323,7 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 		return -EINVAL;
 	}
 	cfg->port = kfc_value(KFC_PORT);
+	cfg->udp_port = kfc_value(KFC_UDP_PORT);
 	cfg->memory_bytes = (u64)kfc_value(KFC_MEMORY_MB) << 20;
 	cfg->index_bytes = (u64)kfc_value(KFC_INDEX_MB) << 20;
 	cfg->index_auto = !cfg->index_bytes;
@@ -404,11 +416,15 @@ static int kfc_params_listen(struct kfc_config *cfg)
 	if (!copy)
 		return -ENOMEM;
 	rest = copy;
-	while (!err && (one = strsep(&rest, ",")))
+	cfg->listen_loopback = true;
+	while (!err && (one = strsep(&rest, ","))) {
 		if (++nr > KFC_MAX_LISTEN ||
 		    inet_pton_with_scope(current->nsproxy->net_ns, AF_UNSPEC,
 					 one, NULL, &addr))
 			err = -EINVAL;
+		else if (!kfc_addr_loopback(&addr))
+			cfg->listen_loopback = false;
+	}
 	kfree(copy);
 	if (err)
 		pr_err("listen=%s: allowed are up to %d IPv4 or IPv6 addresses, separated by commas\n",
@@ -443,6 +459,26 @@ static int kfc_params_unix(struct kfc_config *cfg)
 	}
 	cfg->unix_path = p_unix;
 	cfg->unix_mode = mode;
+	return 0;
+}
+
+/* UDP answers whoever a datagram says it comes from: so that is to be known. */
+static int kfc_params_udp(struct kfc_config *cfg)
+{
+	if (p_udp_peers && !cfg->udp_port) {
+		pr_err("udp_peers=%s: there is no udp_port=\n", p_udp_peers);
+		return -EINVAL;
+	}
+	if (p_udp_peers && !kfc_peers_parse(&cfg->udp_peers, p_udp_peers)) {
+		pr_err("udp_peers=%s: allowed are up to %d addresses or networks, as 10.1.2.0/24, of /8 or /7 (IPv6) at the widest, separated by commas\n",
+		       p_udp_peers, KFC_MAX_PEERS);
+		return -EINVAL;
+	}
+	if (cfg->udp_port && !cfg->listen_loopback && !p_udp_peers) {
+		pr_err("udp_port=%u: listen=%s is more than loopback, so udp_peers= has to say who may use it\n",
+		       cfg->udp_port, p_listen);
+		return -EINVAL;
+	}
 	return 0;
 }
 
@@ -501,7 +537,8 @@ int kfc_params_load(struct kfc_config *cfg)
 	kernel_param_lock(THIS_MODULE);
 	err = kfc_params_numbers(cfg) ?: kfc_params_item_max(cfg) ?:
 	      kfc_params_cpus(cfg) ?: kfc_params_listen(cfg) ?:
-	      kfc_params_unix(cfg) ?: kfc_params_device(cfg);
+	      kfc_params_unix(cfg) ?: kfc_params_udp(cfg) ?:
+	      kfc_params_device(cfg);
 	kernel_param_unlock(THIS_MODULE);
 	if (err)
 		kfc_params_free(cfg);

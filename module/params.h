@@ -6,6 +6,8 @@
 #include <linux/types.h>
 #include <linux/uuid.h>
 
+#include "peer.h"
+
 #define KFC_MAX_LISTEN 8
 /* Mode of the UNIX socket, as memcached's -a. */
 #define KFC_UNIX_MODE 0700
@@ -29,6 +31,9 @@ struct kfc_config {
 	const char *listen;		/* "127.0.0.1,::1" */
 	const char *unix_path;		/* NULL: no UNIX socket */
 	u16 unix_mode;
+	u16 udp_port;			/* 0: no UDP */
+	struct kfc_peers udp_peers;	/* who else may use it */
+	bool listen_loopback;		/* all of listen is this machine's own */
 	u64 memory_bytes;		/* slab buffers and memory tier */
 	u64 index_bytes;		/* 0 until the device's size is known */
 	bool index_auto;		/* index_mb was not given */

@@ -42,6 +42,9 @@ static const struct {
 	KFC_COUNTER(idle_kicks, "idle_kicks"),
 	KFC_COUNTER(bytes_read, "bytes_read"),
 	KFC_COUNTER(bytes_written, "bytes_written"),
+	KFC_COUNTER(udp_requests, "kfc_udp_requests"),
+	KFC_COUNTER(udp_refused, "kfc_udp_refused"),
+	KFC_COUNTER(udp_dropped, "kfc_udp_dropped"),
 	KFC_COUNTER(cmd_get, "cmd_get"),
 	KFC_COUNTER(cmd_set, "cmd_set"),
 	KFC_COUNTER(cmd_flush, "cmd_flush"),
@@ -211,6 +214,7 @@ static void kfc_stats_server(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "max_connections", READ_ONCE(c->cfg.max_conns));
 	kfc_u64(l, "curr_connections", net->curr_connections);
 	kfc_u64(l, "accepting_conns", net->accepting);
+	kfc_u64(l, "kfc_udp_overflows", net->udp_overflows);
 	kfc_u64(l, "threads", net->threads);
 }
 
@@ -317,7 +321,7 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_u64(&l, "maxbytes", cfg->memory_bytes);
 	kfc_u64(&l, "maxconns", READ_ONCE(cfg->max_conns));
 	kfc_u64(&l, "tcpport", cfg->port);
-	kfc_u64(&l, "udpport", 0);
+	kfc_u64(&l, "udpport", cfg->udp_port);
 	kfc_line(&l, "inter", "%s", cfg->listen);
 	kfc_u64(&l, "verbosity", 0);
 	kfc_u64(&l, "oldest", 0);

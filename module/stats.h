@@ -19,6 +19,9 @@ struct kfc_counters {
 	u64 idle_kicks;
 	u64 bytes_read;
 	u64 bytes_written;
+	u64 udp_requests;
+	u64 udp_refused;
+	u64 udp_dropped;
 	u64 cmd_get;
 	u64 cmd_set;
 	u64 cmd_flush;

@@ -22,6 +22,7 @@
 
 #include "conn.h"
 #include "kfc.h"
+#include "udp.h"
 #include "worker.h"
 
 /* Connections that get a turn in one pass. */
@@ -300,13 +301,13 @@ static void kfc_worker_timers(struct kfc_worker *w)
 static bool kfc_worker_idle(struct kfc_worker *w)
 {
 	return llist_empty(&w->events) && llist_empty(&w->sched) &&
-	       list_empty(&w->ready) &&
+	       list_empty(&w->ready) && !kfc_udp_worker_pending(w) &&
 	       (list_empty(&w->starved) ||
 		!test_bit(KFC_WORKER_RETRY, &w->flags));
 }
 
-/* How long it may sleep at most. */
-static long kfc_worker_nap(struct kfc_worker *w)
+/* How long its connections let it sleep. */
+static long kfc_worker_conns_nap(struct kfc_worker *w)
 {
 	if (!list_empty(&w->starved))
 		return msecs_to_jiffies(KFC_RETRY_MS);
@@ -324,6 +325,7 @@ static void kfc_worker_close_all(struct kfc_worker *w)
 	struct kfc_conn *c, *next;
 
 	w->stopping = true;
+	kfc_udp_worker_drop(w);
 	list_for_each_entry_safe(c, next, &w->conns, all)
 		kfc_worker_close(w, c);
 }
@@ -338,6 +340,7 @@ static int kfc_worker_main(void *arg)
 		kfc_worker_events(w);
 		kfc_worker_sched(w);
 		kfc_worker_timers(w);
+		kfc_udp_worker_turn(w);
 		for (n = 0; n < KFC_PASS_TURNS; n++) {
 			c = list_first_entry_or_null(&w->ready, struct kfc_conn,
 						     run);
@@ -349,14 +352,15 @@ static int kfc_worker_main(void *arg)
 		if (kthread_should_stop() && !w->stopping)
 			kfc_worker_close_all(w);
 		if (w->stopping && list_empty(&w->zombies) &&
-		    llist_empty(&w->sched))
+		    llist_empty(&w->sched) && !kfc_udp_worker_busy(w))
 			return 0;
 		cond_resched();
 
 		set_current_state(TASK_IDLE);
 		if (kfc_worker_idle(w) &&
 		    (w->stopping || !kthread_should_stop()))
-			schedule_timeout(kfc_worker_nap(w));
+			schedule_timeout(min(kfc_worker_conns_nap(w),
+					     kfc_udp_worker_nap(w)));
 		__set_current_state(TASK_RUNNING);
 	}
 }
@@ -391,7 +395,8 @@ struct kfc_worker *kfc_worker_start(struct kfc_net *net, unsigned int nr,
 	INIT_LIST_HEAD(&w->fly);
 	INIT_WORK(&w->refill, kfc_worker_refill);
 	w->scratch = kmalloc_node(KFC_RBUF, GFP_KERNEL, node);
-	if (!w->scratch || kfc_out_pool_init(&w->pool, node))
+	if (!w->scratch || kfc_out_pool_init(&w->pool, node) ||
+	    kfc_udp_worker_init(w))
 		goto err;
 	kfc_worker_refill(&w->refill);
 
@@ -439,6 +444,7 @@ void kfc_worker_free(struct kfc_worker *w)
 
 	if (w->task)
 		put_task_struct(w->task);
+	kfc_udp_worker_exit(w);
 	kfc_out_pool_exit(&w->pool);
 	for (i = 0; i < KFC_SPARES; i++)
 		kfree(w->spare[i]);

@@ -22,6 +22,8 @@ struct kfc_conn;
 struct kmem_cache;
 struct sock;
 struct socket;
+struct kfc_udp;
+struct kfc_udp_worker;
 struct task_struct;
 
 /* Receive buffers kept for when memory is short. */
@@ -51,6 +53,7 @@ struct task_struct;
  * @pool: memory for queued text
  * @spare: buffers of KFC_RBUF for when memory is short; xchg()
  * @refill: allocates what is missing there
+ * @udp: udp.c's own, NULL where there is no UDP; constant after start
  * @retry_at: jiffies at which @starved gets another turn
  * @fly_at: jiffies of the next kfc_cmd_tick()
  * @shed_at: jiffies of the next look at slow uploads
@@ -79,6 +82,7 @@ struct kfc_worker {
 	struct kfc_out_pool pool;
 	u8 *spare[KFC_SPARES];
 	struct work_struct refill;
+	struct kfc_udp_worker *udp;
 	unsigned long retry_at;
 	unsigned long fly_at;
 	unsigned long shed_at;
@@ -112,6 +116,7 @@ struct kfc_listener {
  * @next: where the search for the least loaded one starts
  * @listeners: listening sockets; constant after start
  * @nr_listeners: how many
+ * @udp: udp.c's sockets, NULL where there are none; constant after start
  * @conn_cache: struct kfc_conn
  * @wq: where accepting is done
  * @cpuhp: state of the CPU hotplug callback, 0 for none
@@ -137,6 +142,7 @@ struct kfc_net {
 	unsigned int next;
 	struct kfc_listener listeners[KFC_MAX_LISTEN + 1];
 	unsigned int nr_listeners;
+	struct kfc_udp *udp;
 	struct kmem_cache *conn_cache;
 	struct workqueue_struct *wq;
 	int cpuhp;
