@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=300
 #
-# Every way in: several TCP addresses, a UNIX socket and its file.
+# Every way in: several TCP addresses, a UNIX socket and its file, UDP for gets.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -222,7 +222,8 @@ class Loop:
 
 def numbers():
     for p, low, high in (
-            ("port", 0, 65536), ("memory_mb", 3, 99999999), ("index_mb", -1, 99999999),
+            ("port", 0, 65536), ("udp_port", -1, 65536), ("memory_mb", 3, 99999999),
+            ("index_mb", -1, 99999999),
             ("slab_size", 0, 65), ("item_max", 1023, 16777216), ("threads", -1, 3),
             ("upload_mb", 0, 99999999), ("max_conns", 0, 1048577),
             ("idle_timeout", -1, 31536001), ("io_depth", 0, 4097),
@@ -263,6 +264,20 @@ def others():
                 f"unix={DIR}/sock", f"unix_mode={bad}")
     refused("unix_mode without unix", "EINVAL", "^unix_mode=700: there is no unix=",
             "unix_mode=700")
+    udp = f"udp_port={PORT}"
+    for bad in ("", "x", "10.0.0.0/7", "::/0", "10.0.0.0/33", "10.0.0.0/+8", "10.0.0.1,",
+                ",".join(["10.0.0.1"] * 17)):
+        refused(f"udp_peers={bad}", "EINVAL", f"^udp_peers={re.escape(bad)}: allowed are up to 16",
+                udp, f"udp_peers={bad}")
+    refused("udp_peers without udp_port", "EINVAL", "^udp_peers=10.0.0.1: there is no udp_port=",
+            "udp_peers=10.0.0.1")
+    for bad in ("0.0.0.0", "10.9.8.7", "::", "127.0.0.1,fd00:9::7"):
+        refused(f"udp_port with listen={bad}", "EINVAL",
+                f"^{udp}: listen={bad} is more than loopback, so udp_peers=", udp, f"listen={bad}")
+    with open(f"{DIR}/users", "w") as f:
+        f.write("u:p\n")
+    refused("udp_port with auth_file", "EINVAL",
+            f"^{udp}: nobody can authenticate over UDP", udp, f"auth_file={DIR}/users")
     refused("format=yes", "EINVAL", "^format=yes: allowed are force and new", "format=yes")
     refused("uuid=5", "EINVAL", "^uuid=5: not a UUID", "uuid=5")
     refused("uuid without a device", "EINVAL", "^uuid=.*there is no device=", f"uuid={OTHER}")

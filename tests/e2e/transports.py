@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""TCP addresses and the UNIX socket. Run by 35-transports.sh, in a guest.
+"""TCP addresses, the UNIX socket, UDP. Run by 35-transports.sh, in a guest.
 
 transports.py KO PORT DEV DIR: KO is loaded over and over, DEV a disk that may
 be used, DIR a folder of our own.
@@ -15,6 +15,7 @@ import re
 import select
 import socket
 import stat
+import struct
 import subprocess
 import sys
 import threading
@@ -78,7 +79,7 @@ def loaded(name, *params):
     if err:
         result(f"{name}: load", f"{errno.errorcode[err]}: {'; '.join(lines)}")
         raise SystemExit(1)
-    lines = [line for line in lines if not line.endswith(": formatted")]
+    lines = [line for line in lines if not line.endswith((": formatted", ": emptied"))]
     same(f"{name}: one line at load", len(lines), 1)
     try:
         yield lines[-1] if lines else ""
@@ -161,6 +162,12 @@ def listen():
             same(f"{a}: served", c.says(b"set %s 0 0 2\r\nab\r\n" % a.encode(),
                                         b"STORED\r\n"), True)
             c.close()
+        u = Udp()
+        u.send(b"version\r\n")
+        try:
+            same("UDP: off by default", u.message(1), ())
+        except ConnectionRefusedError:
+            result("UDP: off by default")
         same("inter has them all", figures("settings")["inter"], ",".join(many))
         c = Client(("127.0.0.7", PORT))
         same("one cache behind them", c.says(b"get ::1\r\n", b"VALUE ::1 0 2\r\nab\r\nEND\r\n"),
@@ -367,7 +374,359 @@ def unix_stream():
     t.close()
 
 
-for part in (listen, unix_file, unix_serve):
+# ------------------------------------------------------------- UDP
+
+SO_RCVBUFFORCE = 33
+NOT_FOR_UDP = b"SERVER_ERROR UDP is for gets\r\n"
+COUNTS = ("kfc_udp_requests", "kfc_udp_dropped", "kfc_udp_refused", "kfc_udp_overflows")
+
+
+class Udp:
+    def __init__(self, address=("127.0.0.1", PORT), bind=None):
+        self.s = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET,
+                               socket.SOCK_DGRAM)
+        self.s.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
+        if bind:
+            self.s.bind(bind)
+        # connected: an answer from another address would not be seen
+        self.s.connect(address)
+        self.n = 0x1230
+        self.parts = {}         # of messages that are not complete
+
+    def send(self, request, seq=0, total=1, reserved=0):
+        self.n += 1
+        self.s.send(struct.pack(">HHHH", self.n, seq, total, reserved) + request)
+        return self.n
+
+    def message(self, seconds=10):
+        """(id, datagrams, bytes) of the next message; () for silence."""
+        self.s.settimeout(seconds)
+        while True:
+            try:
+                d = self.s.recv(65536)
+            except TimeoutError:
+                return ()
+            rid, seq, total, zero = struct.unpack(">HHHH", d[:8])
+            parts = self.parts.setdefault(rid, {})
+            if len(d) > 1400 or zero or seq in parts or seq >= total or \
+               (seq + 1 < total and len(d) != 1400) or len(d) == 8:
+                return (rid, "a bad datagram", seq, total, zero, len(d))
+            parts[seq] = d[8:]
+            if len(parts) == total:
+                del self.parts[rid]
+                return rid, total, b"".join(parts[i] for i in range(total))
+
+    def ask(self, request, **header):
+        rid = self.send(request, **header)
+        m = self.message()
+        return m[2] if len(m) == 3 and m[0] == rid else m
+
+
+def binary(opcode, key=b"", opaque=5):
+    return struct.pack(">BBHBBHIIQ", 0x80, opcode, len(key), 0, 0, 0, len(key), opaque, 0) + key
+
+
+def udp_counts():
+    s = figures("stats")
+    return [int(s[k]) for k in COUNTS]
+
+
+def udp():
+    port = f"udp_port={PORT}"
+    flood = Flood()
+    with loaded("UDP", port, "listen=127.0.0.1,::1", f"device={DEV}", "threads=2",
+                "format=new", "slab_size=1", "item_max=524288", "memory_mb=4",
+                "read_timeout_ms=20000") as line:
+        same("UDP: in the line at load", line.endswith(f" udp:{PORT}"), True)
+        same("UDP: settings", figures("settings")["udpport"], str(PORT))
+        udp_auth()
+        t = Client(("127.0.0.1", PORT))
+        udp_answers(t)
+        udp_refuses(t)
+        udp_device(t)
+        udp_strange(t)
+        udp_burst()
+        t.close()
+        flood.start()
+        time.sleep(0.5)
+    flood.end()
+    udp_peers()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", PORT))
+        refused("UDP: in use", "EADDRINUSE", f"cannot take UDP at 127.0.0.1:{PORT}", port)
+    same("UDP: in use: no TCP either", listens(("127.0.0.1", PORT)), False)
+
+
+class Flood(threading.Thread):
+    """Large gets over UDP, without an end, whether somebody listens or not."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.over = False
+
+    def run(self):
+        u = Udp()
+        while not self.over:
+            try:
+                u.send(b"get v300000 v1392 none\r\n")
+            except ConnectionRefusedError:
+                pass
+            time.sleep(0.001)
+
+    def end(self):
+        self.over = True
+        self.join(10)
+
+
+def udp_auth():
+    with open(f"{DIR}/users", "w") as f:
+        f.write("u:p\n")
+    said()
+    fd = os.open("/sys/module/kfatcache/parameters/auth_file", os.O_WRONLY)
+    got = 0
+    try:
+        os.write(fd, f"{DIR}/users".encode())
+    except OSError as e:
+        got = e.errno
+    os.close(fd)
+    same("UDP: no auth_file at run time", (got, len(said())), (errno.EOPNOTSUPP, 1))
+
+
+def udp_answers(t):
+    u = Udp()
+    t.says(b"set a 5 0 3\r\nabc\r\n", b"STORED\r\n")
+    hit = b"VALUE a 5 3\r\nabc\r\nEND\r\n"
+    extras = b"\0\0\0\5"
+    t.s.sendall(b"gets a\r\n")
+    cas = b""
+    while not cas.endswith(b"END\r\n"):
+        cas += t.s.recv(100)
+    unique = struct.pack(">Q", int(cas.split()[4]))
+
+    def answered(opcode, body, status=0, key=0, ext=0):
+        c = unique if ext else b"\0" * 8
+        return struct.pack(">BBHBBHII", 0x81, opcode, key, ext, 0, status, len(body), 5) + c + body
+
+    getk, noop = answered(0x0c, extras + b"aabc", key=1, ext=4), answered(0x0a, b"")
+    for name, request, want in (
+            ("get", b"get a\r\n", hit), ("a bare LF", b"get a\n", hit),
+            ("gets", b"gets a\r\n", cas), ("a miss", b"get none\r\n", b"END\r\n"),
+            ("several keys", b"get none a none a\r\n", hit[:-5] + hit),
+            ("two commands, one message", b"get a\r\nget none\r\n", hit + b"END\r\n"),
+            ("mg", b"mg a v f k\r\n", b"VA 3 f5 ka\r\nabc\r\n"),
+            ("mg, a miss", b"mg none v\r\n", b"EN\r\n"),
+            ("mg that is quiet, and mn", b"mg none v q\r\nmg a v q\r\nmn\r\n",
+             b"VA 3\r\nabc\r\nMN\r\n"),
+            ("a long key", b"get " + b"k" * 251 + b"\r\n",
+             b"CLIENT_ERROR bad command line format\r\n"),
+            ("binary get", binary(0, b"a"), answered(0, extras + b"abc", ext=4)),
+            ("binary get, a miss", binary(0, b"none"), answered(0, b"Not found", 1)),
+            ("binary getkq, getkq, noop", binary(0x0d, b"none") + binary(0x0d, b"a") +
+             binary(0x0a), getk.replace(b"\x0c", b"\x0d", 1) + noop)):
+        same(f"UDP: {name}", u.ask(request), want)
+    same("UDP: header fields that say nothing", u.ask(b"get a\r\n", seq=7, reserved=9), hit)
+    same("UDP: version", u.ask(b"version\r\n")[:8], b"VERSION ")
+    same("UDP: binary version", u.ask(binary(0x0b))[:4], b"\x81\x0b\0\0")
+    u.send(b"stats\r\n")
+    m = u.message()
+    same("UDP: stats", (m[1] > 1, m[2][:9], m[2][-5:]), (True, b"STAT pid ", b"END\r\n"))
+    same("UDP: stats settings", b"STAT udpport %d\r\n" % PORT in u.ask(b"stats settings\r\n"),
+         True)
+    t.says(b"set w 0 0 200\r\n%s\r\n" % (b"w" * 200), b"STORED\r\n")
+    same("UDP: too much that would be copied", u.ask(b"get " + b"w " * 900 + b"\r\n"),
+         b"SERVER_ERROR answer too large for UDP\r\n")
+    same("UDP: IPv6", Udp(("::1", PORT)).ask(b"get a\r\n"), hit)
+    rid = u.send(b"get " + b"a " * 900 + b"\r\n")
+    m = u.message()
+    same("UDP: 900 keys", m[0] == rid and m[2], (hit[:-5] * 900) + b"END\r\n")
+
+
+def udp_refuses(t):
+    """Nothing is changed by a datagram, whoever sent it."""
+    u = Udp()
+    t.says(b"set n 0 0 1\r\n5\r\n", b"STORED\r\n")
+    t.says(b"set s 0 0 1\r\nx\r\n", b"STORED\r\n")
+    t.says(b"md s I T90\r\n", b"HD\r\n")
+    for what in ("set a 0 0 1\r\nx", "add new 0 0 1\r\nx", "append a 0 0 1\r\nx", "delete a",
+                 "touch a 9", "gat 9 a", "gats 9 a", "incr n 1", "flush_all", "flush_all 9",
+                 "verbosity 1", "cache_memlimit 64", "stats reset", "stats detail on",
+                 "stats conns", "stats cachedump 1 9", "lru_crawler metadump all", "quit",
+                 "shutdown", "mg a v T9", "mg new v N9", "ms a 1\r\nx", "md a", "ma n", "me a",
+                 "set a 0 0 9\r\nget n"):
+        same(f"UDP: refused: {what!r}", u.ask(what.encode() + b"\r\n"), NOT_FOR_UDP)
+    for opcode in (0x04, 0x07, 0x08, 0x21, 0x77):   # delete, quit, flush, SASL AUTH, none
+        key = b"a" if opcode == 4 else b"PLAIN" if opcode == 0x21 else b""
+        got = u.ask(binary(opcode, key))
+        same(f"UDP: refused: binary {opcode:#x}", (got[:2], got[6:8]),
+             (bytes((0x81, opcode)), b"\0\x81"))
+    stale = b"VA 1 X\r\nx\r\n"
+    same("UDP: nobody is told to refresh", [u.ask(b"mg s v\r\n") for _ in range(2)], [stale] * 2)
+    same("UDP: ... before who asks over TCP", t.says(b"mg s v\r\n", b"VA 1 X W\r\nx\r\n"), True)
+    same("UDP: nothing was changed", t.says(
+        b"get a n new\r\n", b"VALUE a 5 3\r\nabc\r\nVALUE n 0 1\r\n5\r\nEND\r\n"), True)
+
+
+def udp_device(t):
+    """Around the border of a datagram, and over many."""
+    u = Udp()
+    # 27 bytes are around the value
+    sizes = [1392 * n - 27 + d for n in (1, 2, 9) for d in (-1, 0, 1)]
+    sizes += [1392, 50000, 300000, 500000]
+    value = os.urandom(500000)
+    for n in sizes:
+        t.says(b"set v%d 0 0 %d\r\n%s\r\n" % (n, n, value[:n]), b"STORED\r\n")
+    for i in range(10):     # push them out of memory
+        t.says(b"set fill%d 0 0 500000\r\n%s\r\n" % (i, value), b"STORED\r\n")
+    before = figures("stats")
+    bad = []
+    for n in sizes:
+        want = b"VALUE v%d 0 %d\r\n%s\r\nEND\r\n" % (n, n, value[:n])
+        rid = u.send(b"get v%d\r\n" % n)
+        m = u.message()
+        if m != (rid, -(-len(want) // 1392), want):
+            bad.append((n, m[:2]))
+    same(f"UDP: {len(sizes)} sizes in datagrams of 1400 bytes", bad, [])
+    after = figures("stats")
+    same("UDP: they came from the device",
+         [int(after[k]) - int(before[k]) for k in ("kfc_device_reads", "kfc_device_hits")],
+         [len(sizes)] * 2)
+    keys = b"get " + b" ".join(b"v%d" % n for n in sizes[:-3]) + b"\r\n"
+    want = b"".join(b"VALUE v%d 0 %d\r\n%s\r\n" % (n, n, value[:n]) for n in sizes[:-3])
+    same("UDP: many keys of the device in order", u.ask(keys) == want + b"END\r\n", True)
+    same("UDP: too much for one answer", u.ask(b"get " + b"v500000 " * 3 + b"\r\n"),
+         b"SERVER_ERROR answer too large for UDP\r\n")
+
+
+def udp_strange(t):
+    """What is no request: counted, and not answered."""
+    u = Udp()
+    head = b"\0\1\0\0\0\1\0\0"
+    value_is_get = head + b"VALUE a 5 3\r\nget a\r\nEND\r\n"
+    ours = Udp(bind=("127.0.0.2", PORT))
+    for name, datagram, s in (
+            ("nothing", b"", u), ("less than a header", b"1234567", u),
+            ("a header alone", head, u), ("no end of line", head + b"get a", u),
+            ("an end of line too early", head + b"get a\r\nget a", u),
+            ("the first of two", b"\0\1\0\0\0\2\0\0get a\r\n", u),
+            ("of none", b"\0\1\0\0\0\0\0\0get a\r\n", u),
+            ("2048 bytes more", head + b"get " + b"a " * 1021 + b"\r\n", u),
+            ("65000 bytes", head + b"get " + b"a " * 32496 + b"\r\n", u),
+            ("nonsense", head + b"foo\r\n", u), ("an empty line", head + b"\r\n", u),
+            ("get alone", head + b"get\r\n", u),
+            ("an answer: ERROR", head + b"ERROR\r\n", u),
+            ("an answer: a value that is a command", value_is_get, u),
+            ("an answer: refused", head + NOT_FOR_UDP, u),
+            ("an answer: binary", head + b"\x81" + binary(0)[1:], u),
+            ("an answer: meta", head + b"VA 3\r\nabc\r\n", u),
+            ("half a binary header", head + binary(0)[:12], u),
+            ("half a binary key", head + binary(0, b"abc")[:-1], u),
+            ("from our port", head + b"get a\r\n", ours)):
+        before = udp_counts()
+        s.s.send(datagram)
+        end = time.monotonic() + 10
+        d = [0] * 4
+        while not d[1] + d[2] and time.monotonic() < end:
+            d = [b - a for a, b in zip(before, udp_counts())]
+        same(f"UDP: {name}: counted", d[1:], [0, 1, 0] if s is ours else [1, 0, 0])
+    same("UDP: none of them was answered", [u.message(0.3), ours.message(0.01)], [(), ()])
+    u.s.send(head + b"set a 0 0 1 noreply\r\nx\r\n")
+    same("UDP: noreply: no answer", u.message(0.1), ())
+    same("UDP: nothing was stored", t.says(b"get a\r\n", b"VALUE a 5 3\r\nabc\r\nEND\r\n"),
+         True)
+
+
+def udp_burst():
+    """More at once than is taken: each is answered or counted, all others go on."""
+    clients = [Udp() for _ in range(4)]
+    before = udp_counts()
+    for _ in range(100):
+        for u in clients:
+            u.send(b"get a v1392 a none\r\n")
+    end = time.monotonic() + 20
+    d = [0] * 4
+    while d[0] + d[3] < 400 and time.monotonic() < end:
+        d = [b - a for a, b in zip(before, udp_counts())]
+        time.sleep(0.05)
+    good = answered = 0
+    want = None
+    while True:
+        there = select.select([u.s for u in clients], [], [], 10 * (answered < d[0]))[0]
+        if not there:
+            break
+        for u in clients:
+            m = u.s in there and u.message()
+            if m:
+                want = want or m[2]
+                answered += 1
+                good += m[2] == want and want.endswith(b"END\r\n")
+    same("UDP: a burst: each answer is right", good, answered)
+    same("UDP: a burst: all that were taken are answered", (answered, d[1], d[2]), (d[0], 0, 0))
+    same("UDP: a burst: the others are counted", d[0] + d[3], 400)
+    print(f"# of 400 datagrams {answered} were answered, {d[3]} found no room")
+
+
+def udp_peers():
+    own("add", ["10.9.8.7/32", "10.9.9.7/32", "fd00:9::7/128", "fd00:a::7/128"])
+    with loaded("UDP: peers", f"udp_port={PORT}", "listen=0.0.0.0,::",
+                "udp_peers=10.9.8.0/24,fd00:9::/64"):
+        for name, client in (
+                ("in a network", Udp(("10.9.8.7", PORT), ("10.9.8.7", 0))),
+                ("asking another of our addresses", Udp(("10.9.9.7", PORT), ("10.9.8.7", 0))),
+                ("in an IPv6 network", Udp(("fd00:a::7", PORT), ("fd00:9::7", 0))),
+                ("on loopback", Udp()), ("on another loopback address", Udp(("127.0.0.9", PORT))),
+                ("on IPv6 loopback", Udp(("::1", PORT)))):
+            same(f"UDP: a peer {name}", client.ask(b"get a\r\n"), b"END\r\n")
+        for to, who in (("10.9.8.7", "10.9.9.7"), ("fd00:9::7", "fd00:a::7")):
+            before = udp_counts()
+            u = Udp((to, PORT), (who, 0))
+            u.send(b"get a\r\n")
+            same(f"UDP: somebody else, {who}: no answer", u.message(0.3), ())
+            same(f"UDP: somebody else, {who}: counted",
+                 [b - a for a, b in zip(before, udp_counts())], [0, 0, 1, 0])
+    own("del", ["10.9.8.7/32", "10.9.9.7/32", "fd00:9::7/128", "fd00:a::7/128"])
+
+
+def udp_hang():
+    """A device that does not answer takes nothing from those who don't need it."""
+    name = "kfcudp"
+
+    def dm(*args):
+        subprocess.run(["dmsetup", *args], check=True, timeout=30,
+                       env={**os.environ, "DM_DISABLE_UDEV": "1"})
+
+    subprocess.run(["modprobe", "dm-mod"], check=True)
+    dm("create", name, "--table", f"0 {256 << 11} linear {DEV} 0")
+    try:
+        with loaded("UDP: a hang", f"udp_port={PORT}", f"device=/dev/mapper/{name}",
+                    "format=force", "threads=1", "slab_size=1", "memory_mb=4",
+                    "read_timeout_ms=100"):
+            t = Client(("127.0.0.1", PORT))
+            for i in range(40):
+                t.says(b"set h%d 0 0 3\r\nabc\r\n" % i, b"STORED\r\n")
+            for i in range(20):     # push them out of memory
+                t.says(b"set fill%d 0 0 250000\r\n%s\r\n" % (i, bytes(250000)), b"STORED\r\n")
+            t.says(b"set m 0 0 3\r\nabc\r\n", b"STORED\r\n")
+            dm("suspend", "--nolockfs", "--noflush", name)
+            try:
+                u = Udp()
+                for i in range(40):
+                    u.send(b"get h%d\r\n" % i)
+                same("UDP: a hang: misses, in time", [u.message()[2:] for _ in range(40)],
+                     [(b"END\r\n",)] * 40)
+                # more than a worker has at work
+                same("UDP: a hang: none of them has ended",
+                     int(figures("stats")["kfc_reads_in_flight"]), 40)
+                same("UDP: a hang: what is in memory", u.ask(b"get m\r\n"),
+                     b"VALUE m 0 3\r\nabc\r\nEND\r\n")
+            finally:
+                dm("resume", name)
+            same("UDP: a hang, over", u.ask(b"get h7\r\n"), b"VALUE h7 0 3\r\nabc\r\nEND\r\n")
+            t.close()
+    finally:
+        dm("remove", "--retry", name)
+
+
+for part in (listen, unix_file, unix_serve, udp, udp_hang):
     print(f"# {part.__name__}", flush=True)
     start = time.monotonic()
     try:
