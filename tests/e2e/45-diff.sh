@@ -5,7 +5,7 @@
 #
 # The same bytes to the module and to Debian's memcached, the same answers: a fixed
 # set of the sequences that tests/diff makes, on a device and with so little memory
-# that much of it comes from there. A long run is by hand: see tests/diff/diff.py.
+# that much of it comes from there. A long run is by hand: tests/diff/long.
 
 . "$(dirname "$0")/lib.sh"
 
