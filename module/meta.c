@@ -72,7 +72,7 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	struct kfc_attr attr = {
 		.marks = KFC_REC_WON,
 		/* It was asked for, so it counts as used. */
-		.fetched = true,
+		.fetched = !mp_meta_has(req, 'u'),
 	};
 	struct kfc_body b = { };
 	struct mp_meta_item it;

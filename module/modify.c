@@ -167,6 +167,9 @@ static int store(struct kfc_client *cl, const struct mp_req *req,
 	return ret;
 }
 
+/* From here on memcached keeps items in chunks, and takes none for a number. */
+#define MC_CHUNKED	(512 << 10)
+
 /* Digits that fit a u64, and room to see that what follows is no digit. */
 #define KFC_NUMBER_LOOK	48
 
@@ -238,14 +241,18 @@ static int count_up(struct kfc_client *cl, const struct mp_req *req,
 		.fetched = lk->slot & KFC_SLOT_FETCHED,
 	};
 	struct mp_meta_item it;
+	bool none;
 	u64 v;
 
-	/* As in memcached nothing is no number, whatever its unique. */
-	if (lk->rec.vlen && req->has_cas && req->cas != lk->rec.cas) {
+	/* As in memcached these are no numbers, whatever their unique. */
+	none = !lk->rec.vlen ||
+	       kfc_item_size(lk->key.len, lk->rec.flags, lk->rec.vlen) >
+	       MC_CHUNKED;
+	if (!none && req->has_cas && req->cas != lk->rec.cas) {
 		kfc_answer(cl, req, KFC_EXISTS, 0);
 		return KFC_CMD_DONE;
 	}
-	if (!parse_value(&lk->rec, &v)) {
+	if (none || !parse_value(&lk->rec, &v)) {
 		kfc_answer(cl, req, KFC_NON_NUMERIC, 0);
 		return KFC_CMD_DONE;
 	}

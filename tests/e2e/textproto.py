@@ -508,6 +508,13 @@ def table():
     case("a long set",
          b"set @K 0 0 1" + b" " * 1500 + b"\r\nx\r\n", STORED)
 
+    case("incr of a number in 510 KiB",
+         b"set @K 0 0 522240\r\n5" + b" " * 522239 + b"\r\nincr @K 1\r\n",
+         STORED + b"6\r\n")
+    case("incr of a number in 513 KiB",
+         b"set @K 0 0 525312\r\n5" + b" " * 525311 + b"\r\nincr @K 1\r\n",
+         STORED + NONNUM)
+
     # last: these empty the cache
     case("flush_all, bad delay", b"flush_all x\r\nflush_all foo 0\r\n",
          EXPTIME * 2)

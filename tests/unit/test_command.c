@@ -93,6 +93,8 @@ static void meta_on(bool device)
 	ASK("HD\r\n", "ms v 1 T90\r\nx\r\n");
 	out(&w);
 	ASK("HD W\r\n", "mg v R91\r\n");
+	ASK("HD W\r\n", "mg u N30 u\r\n");
+	ASK("HD h0 Z\r\n", "mg u h\r\n");
 	ASK("HD Z\r\n", "mg v R91\r\n");
 	ASK("VA 1 Z\r\nx\r\n", "mg v v\r\n");
 
