@@ -187,11 +187,18 @@ static int kfc_blockdev_discard(struct kfc_dev *d, u64 page_no, u64 nr)
 				    nr << KFC_SECTORS, GFP_NOIO);
 }
 
+/* The driver has let go of it: pulled out, or its driver unloaded. */
+static bool kfc_blockdev_gone(struct kfc_dev *d)
+{
+	return test_bit(GD_DEAD, &to_blockdev(d)->b.bdev->bd_disk->state);
+}
+
 static const struct kfc_dev_ops kfc_blockdev_ops = {
 	.read = kfc_blockdev_read,
 	.write = kfc_blockdev_write,
 	.flush = kfc_blockdev_flush,
 	.discard = kfc_blockdev_discard,
+	.gone = kfc_blockdev_gone,
 };
 
 static void kfc_blockdev_idle(struct percpu_ref *ref)

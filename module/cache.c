@@ -96,17 +96,22 @@ static void unload_device(struct kfc_cache *c)
 {
 	bool clean = false;
 	u64 items = 0;
-	int err;
+	int err = 0;
 
 	if (!READ_ONCE(c->log.failed))
 		kfc_log_settle(c);
 	if (!READ_ONCE(c->log.failed))
 		clean = kfc_restart_save(c, &items);
-	if (READ_ONCE(c->log.failed))
-		err = c->log.disowned ? 0 : kfc_super_give_up(c);
-	else
+	if (!READ_ONCE(c->log.failed))
 		err = kfc_super_unload(c, clean, items);
-	if (err || !clean)
+	if (READ_ONCE(c->log.failed)) {
+		clean = false;
+		err = c->log.disowned ? 0 : kfc_super_give_up(c);
+	}
+	if (err && READ_ONCE(c->log.failed))
+		pr_warn("kfatcache: %s: failed, and that cannot be written to it, error %d: do not load it with recover=crash, take format=new\n",
+			c->dev->name, err);
+	else if (err || !clean)
 		pr_warn("kfatcache: %s: not unloaded cleanly, error %d: the next load starts empty\n",
 			c->dev->name, err);
 }

@@ -48,12 +48,14 @@ struct kfc_io {
  * @write: start a write; may sleep
  * @flush: make all completed writes durable; sleeps
  * @discard: tell the device that pages are of no use; sleeps; may be NULL
+ * @gone: was it taken away? Any context; may be NULL
  */
 struct kfc_dev_ops {
 	void (*read)(struct kfc_dev *d, struct kfc_io *io);
 	void (*write)(struct kfc_dev *d, struct kfc_io *io);
 	int (*flush)(struct kfc_dev *d);
 	int (*discard)(struct kfc_dev *d, u64 page_no, u64 nr);
+	bool (*gone)(struct kfc_dev *d);
 };
 
 /**

@@ -295,6 +295,7 @@ int kfc_log_start(struct kfc_cache *c);
 void kfc_log_stop(struct kfc_cache *c);
 void kfc_log_settle(struct kfc_cache *c);
 void kfc_log_io_result(struct kfc_cache *c, int err);
+void kfc_log_fail(struct kfc_cache *c, const char *why);
 
 /* reclaim.c */
 enum kfc_evict {

@@ -54,11 +54,13 @@ enum kfc_copy {
  * @sb: the present one
  * @copy: enum kfc_copy of the first and of the last one
  * @did: what was done to the device, in a word, NULL for nothing
+ * @unflushed: a flush has failed
  * @page: for reading and writing them
  */
 struct kfc_super_state {
 	struct kfc_super sb;
 	const char *did;
+	bool unflushed;
 	u8 copy[2];
 	struct page *page;
 };
@@ -198,6 +200,15 @@ static enum kfc_copy kfc_super_is(const struct kfc_super_state *st)
 	return max(st->copy[0], st->copy[1]);
 }
 
+static int kfc_super_flush(struct kfc_dev *d, struct kfc_super_state *st)
+{
+	int err = d->ops->flush(d);
+
+	if (err)
+		st->unflushed = true;
+	return err;
+}
+
 static int kfc_super_write(struct kfc_dev *d, struct kfc_super_state *st)
 {
 	struct kfc_super *sb = page_address(st->page);
@@ -210,7 +221,7 @@ static int kfc_super_write(struct kfc_dev *d, struct kfc_super_state *st)
 	memset(sb, 0, KFC_PAGE);
 	*sb = st->sb;
 	sb->crc = cpu_to_le32(kfc_super_crc(sb));
-	err = d->ops->flush(d);
+	err = kfc_super_flush(d, st);
 	for (i = 0; i < 2 && !err; i++) {
 		int copy = i ? !first : first;
 
@@ -218,7 +229,7 @@ static int kfc_super_write(struct kfc_dev *d, struct kfc_super_state *st)
 		err = kfc_super_rw(d, true, kfc_super_place(d, copy),
 				   &st->page, 1);
 		if (!err)
-			err = d->ops->flush(d);
+			err = kfc_super_flush(d, st);
 		if (!err)
 			st->copy[copy] = KFC_COPY_GOOD;
 	}
@@ -650,17 +661,23 @@ static int kfc_super_next(struct kfc_cache *c)
  * kfc_super_store() - write the superblock with the present valid_from
  * @c: the cache
  *
- * All that was written before is durable before the superblock is.
+ * All that was written before is durable before the superblock is. A flush that
+ * fails makes the device a failed one: what it had taken may be lost.
  *
  * Context: a process; sleeps on the device; one caller at a time.
  * Return: 0, without a device too, or what the device says.
  */
 int kfc_super_store(struct kfc_cache *c)
 {
+	int err;
+
 	if (!c->super)
 		return 0;
 	c->super->sb.valid_from = cpu_to_le64(READ_ONCE(c->valid_from));
-	return kfc_super_next(c);
+	err = kfc_super_next(c);
+	if (c->super->unflushed)
+		kfc_log_fail(c, "a flush that failed");
+	return err;
 }
 
 /**
@@ -704,6 +721,7 @@ int kfc_super_give_up(struct kfc_cache *c)
 	if (!c->super)
 		return 0;
 	next = le64_to_cpu(c->super->sb.epoch) + 1;
+	c->super->sb.flags &= cpu_to_le32(~KFC_SB_CLEAN);
 	c->super->sb.valid_from = cpu_to_le64(next << KFC_EPOCH_SHIFT);
 	return kfc_super_next(c);
 }

@@ -8,6 +8,7 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
+#include <linux/stringify.h>
 #include <linux/workqueue.h>
 
 #include "kfc.h"
@@ -16,15 +17,44 @@
 
 /* While reads pin a slab or sockets hold too many pages, look again so often. */
 #define KFC_RETRY_MS 5
+/* Is the device still there? Asked so often while it has nothing to do. */
+#define KFC_LOOK_MS 1000
+
+/**
+ * kfc_log_fail() - give the device up
+ * @c: the cache, with one
+ * @why: after what, for the message
+ *
+ * Nothing is read from it or written to it any more, until the next load, and
+ * the cache goes on in memory. Context: any but hardirq; any number of times.
+ */
+void kfc_log_fail(struct kfc_cache *c, const char *why)
+{
+	struct kfc_log *l = &c->log;
+
+	if (cmpxchg(&l->failed, false, true))
+		return;
+	pr_err("kfatcache: %s: failed after %s, going on in memory only\n",
+	       c->dev->name, why);
+	kfc_log_kick(l);
+}
+
+/* Return: the device is not there any more, and given up */
+static bool check_gone(struct kfc_cache *c)
+{
+	if (!c->dev || !c->dev->ops->gone || !c->dev->ops->gone(c->dev))
+		return false;
+	kfc_log_fail(c, "its removal");
+	return true;
+}
 
 /**
  * kfc_log_io_result() - note how an I/O ended
  * @c: the cache
  * @err: 0 or a negative errno
  *
- * KFC_MAX_ERRORS errors in a row make the device a failed one: nothing is read
- * from it or written to it any more and the cache goes on in memory.
- * Context: any but hardirq.
+ * KFC_MAX_ERRORS errors in a row, or one of a device that was taken away, make
+ * it a failed one. Context: any but hardirq.
  */
 void kfc_log_io_result(struct kfc_cache *c, int err)
 {
@@ -36,13 +66,10 @@ void kfc_log_io_result(struct kfc_cache *c, int err)
 		return;
 	}
 	pr_err_ratelimited("kfatcache: %s: I/O error %d\n", c->dev->name, err);
-	if (atomic_inc_return(&l->errors) < KFC_MAX_ERRORS)
+	if (check_gone(c))
 		return;
-	if (!cmpxchg(&l->failed, false, true)) {
-		pr_err("kfatcache: %s: failed after %d errors in a row, going on in memory only\n",
-		       c->dev->name, KFC_MAX_ERRORS);
-		kfc_log_kick(l);
-	}
+	if (atomic_inc_return(&l->errors) >= KFC_MAX_ERRORS)
+		kfc_log_fail(c, __stringify(KFC_MAX_ERRORS) " errors in a row");
 }
 
 static void write_done(struct kfc_io *io)
@@ -427,6 +454,7 @@ bool kfc_log_step(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	bool did = do_writes(c);
 
+	check_gone(c);
 	if (READ_ONCE(l->failed) && !l->swept)
 		give_up(c);
 	if (l->swept)
@@ -471,6 +499,7 @@ static int writer(void *arg)
 		wait_event_idle_timeout(l->wait, READ_ONCE(l->kicked) ||
 					kthread_should_stop(),
 					wait ? msecs_to_jiffies(KFC_RETRY_MS) :
+					c->dev ? msecs_to_jiffies(KFC_LOOK_MS) :
 					MAX_SCHEDULE_TIMEOUT);
 		WRITE_ONCE(l->kicked, false);
 		while (!kthread_should_stop() && kfc_log_step(c))

@@ -25,7 +25,7 @@ dm_remove() {
 	dm resume "$NAME" > /dev/null 2>&1
 	dm remove --retry "$NAME"
 }
-restore() { dm_remove; wipe "$DEV"; }
+restore() { dm_remove; null_gone; wipe "$DEV"; }
 # table LINE: what the device does from now on
 table() {
 	dm suspend --nolockfs --noflush "$NAME" || return 1
@@ -77,6 +77,7 @@ right_or_miss() {
 		--max-misses 6000 --timeout 20
 	note "$(tail -n 1 "$T/out")"
 }
+failed() { [ "$(stat kfc_device_state)" = failed ]; }
 served() {
 	check "$1: new objects are stored" obj load --count 300 --seed 50 --conns 3
 	check "$1: and served" obj verify --count 300 --seed 50 --conns 3
@@ -205,4 +206,23 @@ check "unload with errors: dm-error" table "error"
 sleep 0.5
 kill -KILL "$MIXED"
 unload_check "unload with errors" "$DM"
+
+# --- taken away while nobody asks it anything, and then under load
+for idle in 1 0; do
+	name="removal, idle=$idle"
+	check "$name: a device" null_dev $MIB
+	must_load "$name: insmod" device=/dev/nullb0 memory_mb=16 slab_size=1 index_mb=4
+	check "$name: 6,000 objects" obj load --count 6000 --seconds 60
+	same "$name: the device is fine" "$(stat kfc_device_state)" ok
+	[ $idle = 1 ] || mixed_start
+	log_mark
+	check "$name: it goes" null_gone
+	check "$name: kfc_device_state says so" wait_for 5 failed
+	same "$name: one line, too" "$(log_new | grep -c 'failed after its removal')" 1
+	[ $idle = 1 ] || mixed_end "$name"
+	right_or_miss "$name" 6000
+	served "$name"
+	state
+	unload_check "$name"
+done
 finish

@@ -142,6 +142,21 @@ part() {
 }
 unpart() { if [ -b "${DEV}p1" ]; then wipe "${DEV}p1"; delpart "$DEV" 1; fi; }
 
+# null_dev MIB [ATTRIBUTE=VALUE...]: /dev/nullb0, a device in memory that null_gone takes away
+NULLB=/sys/kernel/config/nullb/nullb0
+null_dev() {
+	local mib=$1 a
+	shift
+	modprobe null_blk nr_devices=0 || return 1
+	mountpoint -q /sys/kernel/config || mount -t configfs config /sys/kernel/config || return 1
+	mkdir "$NULLB" || return 1
+	for a in "size=$mib" blocksize=4096 memory_backed=1 "$@" power=1; do
+		echo "${a#*=}" > "$NULLB/${a%%=*}" || return 1
+	done
+	wait_for 5 test -b /dev/nullb0
+}
+null_gone() { if [ -d "$NULLB" ]; then echo 0 > "$NULLB/power"; rmdir "$NULLB"; fi; }
+
 # wait_for SECONDS COMMAND...
 wait_for() {
 	local end=$((SECONDS + $1))

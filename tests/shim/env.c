@@ -117,7 +117,9 @@ static void do_io(struct env_dev *d, struct kfc_io *io)
 	u32 i;
 
 	io->err = 0;
-	if (!io->write && io->page_no < d->bad_to &&
+	if (d->gone) {
+		io->err = -EIO;
+	} else if (!io->write && io->page_no < d->bad_to &&
 	    io->page_no + io->nr_pages > d->bad_from) {
 		io->err = -EIO;
 	} else if (io->write ? d->fail_writes : d->fail_reads) {
@@ -174,13 +176,23 @@ static void dev_write(struct kfc_dev *dev, struct kfc_io *io)
 
 static int dev_flush(struct kfc_dev *dev)
 {
-	return 0;
+	struct env_dev *d = container_of(dev, struct env_dev, dev);
+
+	if (d->fail_flush_at && !--d->fail_flush_at)
+		return -EIO;
+	return d->gone ? -EIO : 0;
+}
+
+static bool dev_gone(struct kfc_dev *dev)
+{
+	return container_of(dev, struct env_dev, dev)->gone;
 }
 
 static const struct kfc_dev_ops env_ops = {
 	.read = dev_read,
 	.write = dev_write,
 	.flush = dev_flush,
+	.gone = dev_gone,
 };
 
 /* Let the I/O that is @nth in the queue end. */

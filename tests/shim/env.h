@@ -25,6 +25,8 @@
  * @writes: how many there were
  * @dies_at: the write, counted from 1, from which on none is made, though all
  *	are acknowledged; 0 for never
+ * @fail_flush_at: the flush, counted from 1 and from now, that fails; 0: none
+ * @gone: it was taken away
  * @bad_from: reads of pages from here
  * @bad_to: to here fail
  */
@@ -42,6 +44,8 @@ struct env_dev {
 	u64 read_pages;
 	u32 writes;
 	u32 dies_at;
+	u32 fail_flush_at;
+	bool gone;
 	u64 bad_from;
 	u64 bad_to;
 };

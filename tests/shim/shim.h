@@ -292,6 +292,8 @@ struct work_struct { void (*fn)(struct work_struct *w); };
 #define flush_work(w) ((void)(w))
 
 /* the rest */
+#define __stringify_1(...) #__VA_ARGS__
+#define __stringify(...) __stringify_1(__VA_ARGS__)
 #define sort(b, n, s, c, swap) qsort(b, n, s, c)
 #define le64_add_cpu(p, n) (*(p) += (n))
 #define generate_random_uuid(u) get_random_bytes(u, 16)

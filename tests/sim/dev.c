@@ -24,6 +24,7 @@ static u8 *unsure;	/* pages that a failed write may have changed or not */
 static u8 *broken;	/* pages that can't be read until they are written */
 static struct pending queue[QUEUE];
 static u32 nr;
+bool sim_gone;
 
 static u64 hash_pages(const struct kfc_io *io)
 {
@@ -120,9 +121,14 @@ static void finish(const struct pending *p)
 	struct kfc_io *io = p->io;
 
 	io->err = 0;
-	if (io->write) {
-		if (hash_pages(io) != p->hash)
-			sim_fail("a slab changed while it was written");
+	if (io->write && hash_pages(io) != p->hash)
+		sim_fail("a slab changed while it was written");
+	if (sim_fault("removal"))
+		sim_gone = true;
+	if (sim_gone) {
+		io->err = -EIO;
+		++*(io->write ? &sim_write_errors : &sim_read_errors);
+	} else if (io->write) {
 		do_write(io);
 	} else {
 		do_read(io);
@@ -164,10 +170,28 @@ static void dev_write(struct kfc_dev *dev, struct kfc_io *io)
 	submit(io, true);
 }
 
+static bool dev_gone(struct kfc_dev *dev)
+{
+	sim_point();
+	return sim_gone;
+}
+
 static const struct kfc_dev_ops dev_ops = {
 	.read = dev_read,
 	.write = dev_write,
+	.gone = dev_gone,
 };
+
+/* In place of super.c, which nothing here restarts from. */
+int kfc_super_store(struct kfc_cache *c)
+{
+	sim_point();
+	if (!sim_gone && !sim_fault("flush error"))
+		return 0;
+	sim_write_errors++;
+	kfc_log_fail(c, "a flush that failed");
+	return -EIO;
+}
 
 void sim_dev_start(void)
 {
@@ -183,6 +207,7 @@ void sim_dev_start(void)
 	unsure = calloc(pages, 1);
 	broken = calloc(pages, 1);
 	nr = 0;
+	sim_gone = false;
 	sim_bad_pages = sim_read_errors = sim_write_errors = 0;
 }
 

@@ -667,7 +667,7 @@ static void counts_drop(struct drop *d, u32 which)
 	    !(is_writer() && d->was.shares))
 		sim_fail("counted as reclaimed, but it was alive");
 	if (which == COUNTER(ev_device) && !sim_read_errors &&
-	    !sim_write_errors && !sim_bad_pages && !cl->tokens)
+	    !sim_write_errors && !sim_bad_pages && !sim_gone && !cl->tokens)
 		sim_fail("evicted for a device error, but there was none");
 	if (which == COUNTER(delete_hits))
 		cl->now->removed = true;

@@ -126,6 +126,8 @@ static int life(void *arg)
 		while (sim_alive(cl[i].co))
 			sim_sleep(cl[i].co, 0);
 	sim_calm = true;
+	/* The writer looks whether the device is there. */
+	sim_sleep(NULL, 2000);
 	sim_client_init(&cl[0]);
 	sim_client_get_all(&cl[0]);
 	model_flush_due();

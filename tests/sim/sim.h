@@ -33,6 +33,7 @@ extern struct kfc_dev sim_dev;
 extern u64 sim_bad_pages;	/* pages that came back otherwise than written */
 extern u64 sim_read_errors;
 extern u64 sim_write_errors;
+extern bool sim_gone;		/* taken away, as `removal' */
 void sim_dev_start(void);
 void sim_dev_exit(void);
 int sim_dev_run(void *arg);

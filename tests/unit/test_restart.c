@@ -853,50 +853,124 @@ static void test_index_size(void **state)
 }
 
 /* A device that failed is empty at the next load, recover=crash or not. */
-static void test_failed_device(void **state)
+static void errors_in_a_row(struct env *e, struct env_client *ec, u32 when)
 {
-	u32 k, recover, when;
+	u32 k;
+
+	e->d.fail_reads = 1000000;
+	e->d.fail_writes = 1000000;
+	for (k = 0; k < KEYS && when; k++)
+		check_key(e, ec, k);
+	for (k = 0; k < KEYS && !e->c.log.failed; k++) {
+		store_len(e, ec, k, 20000);
+		step(e);
+	}
+	e->d.fail_reads = 0;
+	e->d.fail_writes = 0;
+}
+
+/* The one before the superblock is written, or between its copies. */
+static void failed_flush(struct env *e, struct env_client *ec, u32 when)
+{
+	e->d.fail_flush_at = 1 + when;
+	must(env_ask(e, ec, "flush_all\r\n"), "OK\r\n");
+	assert_int_equal(e->d.fail_flush_at, 0);
+	assert_int_equal(e->counters.write_errors, 1);
+}
+
+/* It is back for the next load, as one whose plug was loose. */
+static void removed(struct env *e, struct env_client *ec, u32 when)
+{
+	e->d.gone = true;
+	/* Nobody asks it anything, or the load does and gets errors. */
+	if (!when)
+		kfc_restart_step(&e->c);
+	kfc_log_step(&e->c);
+	assert_true(e->c.log.failed);
+	jiffies += HZ;
+	step(e);
+	assert_false(e->c.log.disowned);
+	e->d.gone = false;
+}
+
+static void fails(u32 when, bool recover,
+		  void (*how)(struct env *e, struct env_client *ec, u32 when))
+{
 	struct env_client ec;
 	struct env e;
+	u32 k;
+
+	srand(10);
+	start(&e, 24, MIB);
+	env_client_init(&e, &ec);
+	fill(&e, &ec);
+	env_client_exit(&e, &ec);
+	reload(&e);
+	env_client_init(&e, &ec);
+	if (when)
+		load_all(&e);
+	how(&e, &ec, when);
+	step(&e);
+	assert_true(e.c.log.failed);
+	load_all(&e);
+	assert_int_equal(live_items(&e), slots_used(&e));
+	jiffies += HZ;
+	for (k = 0; k < 500; k++)
+		store_len(&e, &ec, k, rand() % 2000);
+	step(&e);
+	assert_true(e.c.log.disowned);
+	/* The device works, and stays out. */
+	k = e.d.reads + e.d.writes;
+	assert_true(check_all(&e, &ec) >= 400);
+	assert_int_equal(e.d.reads + e.d.writes, k);
+	env_client_exit(&e, &ec);
+	if (recover)
+		crash(&e);
+	else
+		env_unload(&e);
+	e.c.cfg.recover_crash = recover;
+	assert_int_equal(env_load(&e), 0);
+	env_client_init(&e, &ec);
+	assert_false(e.c.loading);
+	assert_false(e.c.log.failed);
+	assert_int_equal(check_all(&e, &ec), 0);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+static void test_failed_device(void **state)
+{
+	u32 recover, when;
 
 	for (when = 0; when < 2; when++) {
 		for (recover = 0; recover < 2; recover++) {
-			srand(10);
+			fails(when, recover, errors_in_a_row);
+			fails(when, recover, failed_flush);
+			fails(when, recover, removed);
+		}
+	}
+}
+
+/* The very last flush: all is written, and yet nothing of it counts. */
+static void test_unload_flush_fails(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 n, recover;
+
+	for (n = 0; n < 3; n++) {
+		for (recover = 0; recover < 2; recover++) {
+			srand(12);
 			start(&e, 24, MIB);
 			env_client_init(&e, &ec);
 			fill(&e, &ec);
 			env_client_exit(&e, &ec);
-			reload(&e);
-			env_client_init(&e, &ec);
-			if (when)
-				load_all(&e);
-			e.d.fail_reads = 1000000;
-			e.d.fail_writes = 1000000;
-			for (k = 0; k < KEYS && when; k++)
-				check_key(&e, &ec, k);
-			for (k = 0; k < KEYS && !e.c.log.failed; k++) {
-				store_len(&e, &ec, k, 20000);
-				step(&e);
-			}
-			step(&e);
-			assert_true(e.c.log.failed);
-			load_all(&e);
-			assert_int_equal(live_items(&e), slots_used(&e));
-			e.d.fail_reads = 0;
-			e.d.fail_writes = 0;
-			jiffies += HZ;
-			for (k = 0; k < 500; k++)
-				store_len(&e, &ec, k, rand() % 2000);
-			step(&e);
-			env_client_exit(&e, &ec);
-			if (recover)
-				crash(&e);
-			else
-				env_unload(&e);
+			e.d.fail_flush_at = n + 1;
+			env_unload(&e);
+			assert_int_equal(e.d.fail_flush_at, 0);
 			e.c.cfg.recover_crash = recover;
 			assert_int_equal(env_load(&e), 0);
 			env_client_init(&e, &ec);
-			assert_false(e.c.loading);
 			assert_int_equal(check_all(&e, &ec), 0);
 			env_client_exit(&e, &ec);
 			env_stop(&e);
@@ -1148,6 +1222,7 @@ int main(void)
 		cmocka_unit_test(test_load_fails),
 		cmocka_unit_test(test_index_size),
 		cmocka_unit_test(test_failed_device),
+		cmocka_unit_test(test_unload_flush_fails),
 		cmocka_unit_test(test_recover),
 		cmocka_unit_test(test_flush_then_crash),
 		cmocka_unit_test(test_rounds),

@@ -26,6 +26,11 @@ static int lines;
 #undef MARK
 #include "../../module/super.c"
 
+void kfc_log_fail(struct kfc_cache *c, const char *why)
+{
+	c->log.failed = true;
+}
+
 #define MIB (1ULL << 20)
 #define PENDING 16
 
