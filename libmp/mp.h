@@ -196,10 +196,11 @@ enum mp_proto {
  * @binary: a first byte of 0x80 begins the binary protocol
  * @auth: clients have to authenticate; without it there is no SASL
  * @authed: ... and this one has
+ * @no_flush: flush_all is refused, whatever its words are
  *
  * Zero it (mp_parser_init()) before the first byte. Its owner may then set
- * @meta, @binary, @auth, and @authed when it is so; only mp_parse() touches the
- * other fields.
+ * @meta, @binary, @auth, and @authed and @no_flush when it is so; only mp_parse()
+ * touches the other fields.
  */
 struct mp_parser {
 	u32 item_max;
@@ -214,6 +215,7 @@ struct mp_parser {
 	bool binary;
 	bool auth;
 	bool authed;
+	bool no_flush;
 };
 
 void mp_parser_init(struct mp_parser *p, u32 item_max);

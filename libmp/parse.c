@@ -122,10 +122,11 @@ static enum mp_status mp_delete(const struct mp_line *l, struct mp_req *req,
 	return MP_REQ;
 }
 
-static enum mp_status mp_flush_all(const struct mp_line *l, struct mp_req *req,
+static enum mp_status mp_flush_all(const struct mp_parser *p,
+				   const struct mp_line *l, struct mp_req *req,
 				   struct mp_err *err)
 {
-	if (l->n == (req->noreply ? 2 : 1))
+	if (p->no_flush || l->n == (req->noreply ? 2 : 1))
 		return MP_REQ;
 	if (!mp_tok_s64(&l->tok[1], &req->exptime))
 		return mp_fail(err, MP_BAD_EXPTIME, req->noreply);
@@ -178,7 +179,7 @@ static enum mp_status mp_command(const struct mp_parser *p,
 			return mp_fail(err, MP_BAD_EXPTIME, req->noreply);
 		return MP_REQ;
 	case MP_FLUSH_ALL:
-		return mp_flush_all(l, req, err);
+		return mp_flush_all(p, l, req, err);
 	case MP_VERBOSITY:
 		if (!mp_tok_u32(&t[1], &n))
 			return mp_fail(err, MP_BAD_FORMAT, req->noreply);

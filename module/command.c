@@ -14,6 +14,8 @@
 /* What cache_memlimit takes, MiB: memcached's own bounds. */
 #define KFC_MEMLIMIT_MIN	8
 #define KFC_MEMLIMIT_MAX	1000000000
+/* memcached's own words. */
+#define MC_NO_FLUSH	"CLIENT_ERROR flush_all not allowed\r\n"
 
 /**
  * kfc_cmd_init() - set the command layer up
@@ -138,6 +140,19 @@ void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen)
 	kfc_store_forget(cl->cache, &lk);
 }
 
+/* As memcached's -F does it: it counts those that came as text. */
+static enum kfc_cmd_ret refuse_flush(struct kfc_client *cl,
+				     const struct mp_req *req)
+{
+	if (req->binary) {
+		kfc_answer(cl, req, KFC_AUTH_FAILURE, 0);
+	} else {
+		kfc_count(cl->cache, cmd_flush);
+		kfc_say(cl, req, MC_NO_FLUSH);
+	}
+	return KFC_CMD_DONE;
+}
+
 /* It holds from the first run on; the others wait until it is on the device. */
 static enum kfc_cmd_ret flush_all(struct kfc_client *cl,
 				  const struct mp_req *req)
@@ -147,6 +162,8 @@ static enum kfc_cmd_ret flush_all(struct kfc_client *cl,
 
 	if (cl->busy_since)
 		goto kept;
+	if (!READ_ONCE(c->cfg.flush_enabled))
+		return refuse_flush(cl, req);
 	kfc_count(c, cmd_flush);
 	if (req->exptime > 0) {
 		u64 at = req->exptime;

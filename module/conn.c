@@ -475,6 +475,7 @@ static enum kfc_step kfc_conn_command(struct kfc_conn *c, struct kfc_budget *b)
 
 	if (c->rpos == c->rlen)
 		return kfc_in_fill(c, b);
+	c->parser.no_flush = !READ_ONCE(c->client.cache->cfg.flush_enabled);
 	st = mp_parse(&c->parser, c->rbuf + c->rpos, c->rlen - c->rpos, &used,
 		      &req, &err);
 	switch (st) {

@@ -72,6 +72,7 @@ enum {
 	KFC_READ_TIMEOUT_MS,
 	KFC_SET_WAIT_MS,
 	KFC_DUMP_ENABLED,
+	KFC_FLUSH_ENABLED,
 };
 
 static int kfc_memory_change(struct kfc_cache *c, u32 mb)
@@ -111,6 +112,8 @@ static struct kfc_number kfc_numbers[] = {
 		offsetof(struct kfc_config, set_wait_ms) },
 	[KFC_DUMP_ENABLED] = { "dump_enabled", 1, 0, 1, "",
 		offsetof(struct kfc_config, dump_enabled) },
+	[KFC_FLUSH_ENABLED] = { "flush_enabled", 1, 0, 1, "",
+		offsetof(struct kfc_config, flush_enabled) },
 };
 
 /* The loaded cache, for run-time changes; kernel_param_lock(). */
@@ -297,6 +300,11 @@ module_param_cb(dump_enabled, &kfc_number_ops, &kfc_numbers[KFC_DUMP_ENABLED],
 __MODULE_PARM_TYPE(dump_enabled, "uint");
 MODULE_PARM_DESC(dump_enabled, "0: refuse lru_crawler metadump and stats cachedump, as memcached's -X (default 1)");
 
+module_param_cb(flush_enabled, &kfc_number_ops, &kfc_numbers[KFC_FLUSH_ENABLED],
+		0644);
+__MODULE_PARM_TYPE(flush_enabled, "uint");
+MODULE_PARM_DESC(flush_enabled, "0: refuse flush_all, as memcached's -F (default 1)");
+
 static u32 kfc_value(int which)
 {
 	return kfc_numbers[which].val;
@@ -335,6 +343,7 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->read_timeout_ms = kfc_value(KFC_READ_TIMEOUT_MS);
 	cfg->set_wait_ms = kfc_value(KFC_SET_WAIT_MS);
 	cfg->dump_enabled = kfc_value(KFC_DUMP_ENABLED);
+	cfg->flush_enabled = kfc_value(KFC_FLUSH_ENABLED);
 	return 0;
 }
 

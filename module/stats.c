@@ -345,7 +345,8 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_line(&l, "lru_maintainer_thread", "no");
 	kfc_line(&l, "hash_algorithm", "siphash");
 	kfc_u64(&l, "idle_timeout", READ_ONCE(cfg->idle_timeout));
-	kfc_line(&l, "flush_enabled", "yes");
+	kfc_line(&l, "flush_enabled",
+		 READ_ONCE(cfg->flush_enabled) ? "yes" : "no");
 	kfc_line(&l, "dump_enabled",
 		 READ_ONCE(cfg->dump_enabled) ? "yes" : "no");
 	kfc_line(&l, "ssl_enabled", "no");

@@ -81,6 +81,12 @@ def setting(name):
         return dict(line.split() for line in f).get(name)
 
 
+def ask(line):
+    with socket.create_connection(("127.0.0.1", int(PORT)), timeout=10) as s:
+        s.sendall(line.encode() + b"\r\nquit\r\n")
+        return s.makefile("rb").read().decode().strip()
+
+
 def claimable(path):
     """As a mount or mkfs would open it."""
     try:
@@ -228,7 +234,7 @@ def numbers():
             ("upload_mb", 0, 99999999), ("max_conns", 0, 1048577),
             ("idle_timeout", -1, 31536001), ("io_depth", 0, 4097),
             ("read_timeout_ms", 9, 600001), ("set_wait_ms", -1, 60001),
-            ("dump_enabled", -1, 2)):
+            ("dump_enabled", -1, 2), ("flush_enabled", -1, 2)):
         for value in (low, high, "x1"):
             refused(f"{p}={value}", "EINVAL", f"^{p}={value}: .*allowed are [0-9]",
                     f"{p}={value}")
@@ -340,10 +346,16 @@ def run_time():
              bool(re.search(f"^{name}={bad}: .*allowed are", "".join(lines))), True)
         same(f"{name} at run time: shown", read(name), str(good))
         same(f"{name} at run time: counts", setting(key), str(good))
+    same("flush_enabled=0 at run time", write("flush_enabled", 0), "")
+    same("flush_enabled=0: stats settings", setting("flush_enabled"), "no")
+    same("flush_enabled=0: flush_all", ask("flush_all 10"), "CLIENT_ERROR flush_all not allowed")
+    same("flush_enabled=1 at run time", write("flush_enabled", 1), "")
+    same("flush_enabled=1: stats settings", setting("flush_enabled"), "yes")
+    same("flush_enabled=1: flush_all", ask("flush_all 10"), "OK")
     for name in os.listdir(top):
         want = 0o644 if name in ("max_conns", "idle_timeout", "io_depth", "read_timeout_ms",
-                                 "set_wait_ms", "dump_enabled", "memory_mb",
-                                 "auth_file") else 0o444
+                                 "set_wait_ms", "dump_enabled", "flush_enabled",
+                                 "memory_mb", "auth_file") else 0o444
         same(f"mode of {name}", oct(stat.S_IMODE(os.stat(f"{top}/{name}").st_mode)), oct(want))
 
 

@@ -338,6 +338,7 @@ void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	cfg->read_timeout_ms = 1000;
 	cfg->set_wait_ms = 500;
 	cfg->dump_enabled = 1;
+	cfg->flush_enabled = 1;
 	waiting = e;
 	shim_wait = env_wait;
 	if (device_pages) {
@@ -489,6 +490,7 @@ size_t env_step(struct env *e, struct env_client *ec, const char *bytes,
 	struct mp_err err;
 	size_t used;
 
+	ec->parser.no_flush = !e->c.cfg.flush_enabled;
 	switch (mp_parse(&ec->parser, (const u8 *)bytes, len, &used, &req,
 			 &err)) {
 	case MP_MORE:

@@ -42,6 +42,7 @@ static void draw_config(void)
 	cfg->io_depth = 1 << sim_below(7);
 	cfg->read_timeout_ms = 20 << sim_below(7);
 	cfg->set_wait_ms = 10 << sim_below(6);
+	cfg->flush_enabled = 1;
 	/* Few groups, so that they fill; few tags, so that they collide. */
 	shim_hash_mask = ~0ULL;
 	bits = sim_below(8);

@@ -426,6 +426,61 @@ static void test_detail(void **state)
 	end(&w);
 }
 
+static void flush_binary(struct where *w, u8 opcode, u32 extlen,
+			 const char *want, u32 len)
+{
+	char head[28] = { (char)0x80, opcode, 0, 0, extlen, [11] = extlen };
+
+	w->ec.len = 0;
+	env_feed(&w->e, &w->ec, head, 24 + extlen);
+	assert_int_equal(w->ec.len, len);
+	assert_memory_equal(w->ec.answer, want, len);
+}
+
+/* As memcached 1.6.18 answers with -F, word for word and byte for byte. */
+static void test_flush_disabled(void **state)
+{
+	static const char no[] = "CLIENT_ERROR flush_all not allowed\r\n";
+	static const char ok[24] = { (char)0x81, 0x08 };
+	char refused[37] = { (char)0x81, 0x08, [7] = 0x20, [11] = 13 };
+	struct env_client bin;
+	struct where w;
+
+	begin(&w, false);
+	memcpy(refused + 24, "Auth failure.", 13);
+	w.e.c.cfg.flush_enabled = 0;
+	ASK("STORED\r\n", "set a 0 0 1\r\nx\r\n");
+	ASK(no, "flush_all\r\n");
+	ASK(no, "flush_all 0\r\n");
+	ASK(no, "flush_all 10\r\n");
+	ASK(no, "flush_all -1\r\n");
+	ASK(no, "flush_all x\r\n");
+	ASK(no, "flush_all 10 foo\r\n");
+	ASK("", "flush_all noreply\r\n");
+	ASK("", "flush_all x noreply\r\n");
+	ASK("", "flush_all 10 noreply\r\n");
+	ASK("ERROR\r\n", "flush_all 10 foo bar\r\n");
+	assert_int_equal(w.e.counters.cmd_flush, 9);
+	env_now += 100;
+	ASK("VALUE a 0 1\r\nx\r\nEND\r\n", "get a\r\n");
+	bin = w.ec;
+	env_client_init(&w.e, &w.ec);
+	flush_binary(&w, 0x08, 0, refused, sizeof(refused));
+	flush_binary(&w, 0x08, 4, refused, sizeof(refused));
+	refused[1] = 0x18;
+	flush_binary(&w, 0x18, 0, refused, sizeof(refused));
+	flush_binary(&w, 0x18, 4, refused, sizeof(refused));
+	assert_int_equal(w.e.counters.cmd_flush, 9);
+	w.e.c.cfg.flush_enabled = 1;
+	flush_binary(&w, 0x18, 0, "", 0);
+	flush_binary(&w, 0x08, 0, ok, sizeof(ok));
+	env_client_exit(&w.e, &w.ec);
+	w.ec = bin;
+	ASK("END\r\n", "get a\r\n");
+	ASK("CLIENT_ERROR invalid exptime argument\r\n", "flush_all x\r\n");
+	end(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -438,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_binary_device),
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_flush_disabled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
