@@ -206,6 +206,7 @@ void kfc_log_commit(struct kfc_cache *c, struct kfc_rsv *r, u64 hash,
 	h->exptime = cpu_to_le32(r->attr.exptime);
 	h->time = cpu_to_le32(kfc_now(c));
 	seal_record(&c->log, r, hash, order, r->attr.exptime, KFC_REC_LIVE);
+	kfc_expire_note(r->slab, r->attr.exptime);
 }
 
 /**

@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "dev.h"
+#include "expire.h"
 #include "index.h"
 #include "record.h"
 #include "super.h"
@@ -60,6 +61,12 @@ struct kfc_buf {
  * @pins: device reads and modifications that rely on this life of the slab
  * @live: slots that point here; changes under the locks of their groups
  * @holds: reservations that are not committed, and one of the head while OPEN
+ * @min_order: its records have higher order numbers, or were gone through for
+ *	what this one flushed; 0 where that is not known
+ * @last_expiry: second in which the last of its records expires, 0 for never or
+ *	not known. Grows while it is OPEN
+ * @next_expiry: second from which on it is to be looked through for records
+ *	that have expired; falls while it is OPEN, the writer thread's later on
  * @opened: kfc_now() when it was opened in this life, 0 in an earlier load;
  *	written under the head's lock
  * @nr_recs: records; written under the head's lock while OPEN
@@ -75,6 +82,9 @@ struct kfc_slab {
 	atomic_t pins;
 	atomic_t live;
 	atomic_t holds;
+	u64 min_order;
+	u32 last_expiry;
+	u32 next_expiry;
 	u32 opened;
 	u32 nr_recs;
 	u32 end;
@@ -152,6 +162,7 @@ struct kfc_write {
  *	our reference; writer thread alone
  * @nr_orphans: how many; READ_ONCE elsewhere
  * @max_orphans: how many there may be; writer thread alone
+ * @expire: expire.c's own; writer thread alone
  * @wait: where the writer thread sleeps
  * @task: the writer thread
  */
@@ -191,6 +202,7 @@ struct kfc_log {
 	struct page **orphans;
 	u32 nr_orphans;
 	u32 max_orphans;
+	struct kfc_expire expire;
 	wait_queue_head_t wait;
 	struct task_struct *task;
 };
@@ -296,15 +308,21 @@ void kfc_log_stop(struct kfc_cache *c);
 void kfc_log_settle(struct kfc_cache *c);
 void kfc_log_io_result(struct kfc_cache *c, int err);
 void kfc_log_fail(struct kfc_cache *c, const char *why);
+void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s);
 
 /* reclaim.c */
 enum kfc_evict {
 	KFC_EVICT_SPACE,	/* the oldest slab makes room */
 	KFC_EVICT_DEVICE,	/* it could not be written, or read any more */
+	KFC_EVICT_DEAD,		/* all of it is expired or flushed */
 };
 
 void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 		    enum kfc_evict why);
 void kfc_sweep_unreadable(struct kfc_cache *c);
+void kfc_sweep_lines(struct kfc_cache *c, u32 from, u32 to, enum kfc_evict why,
+		     bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
+				   struct kfc_slab *arg), struct kfc_slab *arg);
+struct page **kfc_slab_summary(struct kfc_cache *c, struct kfc_slab *s, u32 n);
 
 #endif /* KFC_LOG_H */

@@ -14,13 +14,15 @@
 static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
 			   enum kfc_evict why, bool dead)
 {
+	if (dead) {
+		kfc_count(c, reclaimed);
+		return;
+	}
 	if (c->dev) {
 		kfc_count(c, ext_objects_evicted);
 		kfc_count_add(c, ext_bytes_evicted, s->end / s->nr_recs);
 	}
-	if (dead)
-		kfc_count(c, reclaimed);
-	else if (why == KFC_EVICT_SPACE)
+	if (why == KFC_EVICT_SPACE)
 		kfc_count(c, ev_space);
 	else
 		kfc_count(c, ev_device);
@@ -56,15 +58,25 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 			       order < READ_ONCE(c->valid_from));
 }
 
-/* Every slot for which @match says so; a full pass, for what is broken. */
-static void sweep(struct kfc_cache *c, enum kfc_evict why,
-		  bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
-				struct kfc_slab *arg), struct kfc_slab *arg)
+/**
+ * kfc_sweep_lines() - empty slots in a stretch of the index
+ * @c: the cache
+ * @from: its first line
+ * @to: the line behind it
+ * @why: for the counters
+ * @match: says of a slot's slab whether it is to be emptied
+ * @arg: for @match
+ *
+ * Context: the writer thread; sleeps.
+ */
+void kfc_sweep_lines(struct kfc_cache *c, u32 from, u32 to, enum kfc_evict why,
+		     bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
+				   struct kfc_slab *arg), struct kfc_slab *arg)
 {
 	u32 bits = KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH;
 	u32 line, i;
 
-	for (line = 0; line < c->index.lines; line++) {
+	for (line = from; line < to; line++) {
 		u64 *v = kfc_index_line(&c->index, line);
 		struct kfc_ipos pos = { .line = line };
 		spinlock_t *lock = kfc_index_lock(&c->index, &pos);
@@ -83,12 +95,20 @@ static void sweep(struct kfc_cache *c, enum kfc_evict why,
 				   (pos.tag >> bits) % KFC_GROUP_LINES;
 			kfc_index_clear(&c->index, &pos, &v[i]);
 			atomic_dec(&s->live);
-			count_eviction(c, s, why, false);
+			count_eviction(c, s, why, why == KFC_EVICT_DEAD);
 		}
 		spin_unlock(lock);
 		if (line % 1024 == 0)
 			cond_resched();
 	}
+}
+
+/* Every slot for which @match says so; a full pass, for what is broken. */
+static void sweep(struct kfc_cache *c, enum kfc_evict why,
+		  bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
+				struct kfc_slab *arg), struct kfc_slab *arg)
+{
+	kfc_sweep_lines(c, 0, c->index.lines, why, match, arg);
 }
 
 static bool is_slab(struct kfc_cache *c, struct kfc_slab *s,
@@ -124,9 +144,17 @@ static void sum_read_done(struct kfc_io *io)
 	complete(&container_of(io, struct sum_read, io)->done);
 }
 
-/* The summary of a slab that is only on the device, last page first. */
-static struct page **read_summary(struct kfc_cache *c, struct kfc_slab *s,
-				  u32 n)
+/**
+ * kfc_slab_summary() - read the summary of a slab that is only on the device
+ * @c: the cache
+ * @s: the slab
+ * @n: pages of the summary
+ *
+ * Context: the writer thread; sleeps on the device.
+ * Return: its pages, the last one first and not checked yet, or NULL; to be
+ * freed with put_page() each and kvfree()
+ */
+struct page **kfc_slab_summary(struct kfc_cache *c, struct kfc_slab *s, u32 n)
 {
 	struct kfc_log *l = &c->log;
 	struct sum_read rd = { .io.nr_pages = n, .io.done = sum_read_done };
@@ -180,7 +208,7 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 
 	if (READ_ONCE(c->log.failed) || kfc_rare("no_summary"))
 		return false;
-	pages = read_summary(c, s, n);
+	pages = kfc_slab_summary(c, s, n);
 	if (!pages)
 		return false;
 	for (i = n; i--; ) {

@@ -54,6 +54,7 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
 	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
 	       bufs * slab_pages * sizeof(void *) * 5 / 4 * KFC_LOG_GROWTH +
 	       max(nr_slabs, bufs * KFC_LOG_GROWTH) * sizeof(struct kfc_slab) +
+	       kfc_expire_bound(max(nr_slabs, bufs * KFC_LOG_GROWTH)) +
 	       KFC_MAX_HEADS * sizeof(struct kfc_head);
 }
 
@@ -163,7 +164,7 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->heads = kvcalloc(l->nr_heads, sizeof(*l->heads), GFP_KERNEL);
 	l->orphans = kvcalloc(max_orphans(l, l->max_bufs),
 			      sizeof(*l->orphans), GFP_KERNEL);
-	if (!l->slabs || !l->heads || !l->orphans)
+	if (!l->slabs || !l->heads || !l->orphans || kfc_expire_init(l))
 		goto nomem;
 	for (i = 0; i < l->nr_heads; i++)
 		spin_lock_init(&l->heads[i].lock);
@@ -204,6 +205,7 @@ void kfc_log_exit(struct kfc_cache *c)
 	INIT_LIST_HEAD(&l->bufs);
 	while (l->nr_orphans)
 		put_page(l->orphans[--l->nr_orphans]);
+	kfc_expire_exit(l);
 	kvfree(l->orphans);
 	kvfree(l->heads);
 	vfree(l->slabs);
@@ -247,6 +249,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c)
 		s->end = 0;
 		atomic64_set(&s->max_order, 0);
 		atomic_set(&s->holds, 1);
+		kfc_expire_open(s, atomic64_read(&c->order));
 		WRITE_ONCE(s->seq, l->next_seq++);
 	} else {
 		l->starved = true;

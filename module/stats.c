@@ -88,6 +88,7 @@ static const struct {
 	KFC_COUNTER(dev_read_bytes, "kfc_device_read_bytes"),
 	KFC_COUNTER(rmw_reads, "kfc_device_reads_modify"),
 	KFC_COUNTER(dump_reads, "kfc_device_reads_dump"),
+	KFC_COUNTER(sweep_reads, "kfc_sweep_reads"),
 	KFC_COUNTER(mem_hits, "kfc_memory_hits"),
 	KFC_COUNTER(pages_replaced, "kfc_lent_pages_replaced"),
 	KFC_COUNTER(uploads_evicted, "kfc_uploads_evicted"),

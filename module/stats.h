@@ -65,6 +65,7 @@ struct kfc_counters {
 	u64 dev_read_bytes;
 	u64 rmw_reads;
 	u64 dump_reads;
+	u64 sweep_reads;
 	u64 mem_hits;
 	u64 pages_replaced;
 	u64 uploads_evicted;

@@ -17,7 +17,7 @@
 
 /* While reads pin a slab or sockets hold too many pages, look again so often. */
 #define KFC_RETRY_MS 5
-/* Is the device still there? Asked so often while it has nothing to do. */
+/* What nobody tells is looked for so often: has the device gone, what expired? */
 #define KFC_LOOK_MS 1000
 
 /**
@@ -274,12 +274,18 @@ static bool drain(struct kfc_log *l)
 	return did;
 }
 
-static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
+/**
+ * kfc_slab_free() - a slab that nothing points to goes the way to a new life
+ * @c: the cache
+ * @s: the slab, STORED; or its slots are emptied next, before kfc_log_step()
+ *	is called again
+ *
+ * Context: the writer thread; may sleep.
+ */
+void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s)
 {
 	struct kfc_log *l = &c->log;
 
-	if (!s)
-		return false;
 	/* What the last load had here must not come back from now on. */
 	kfc_restart_lock(c);
 	spin_lock(&l->lock);
@@ -289,10 +295,17 @@ static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
 	l->nr_stored--;
 	spin_unlock(&l->lock);
 	kfc_restart_unlock(c);
-	if (c->dev) {
-		kfc_count(c, ext_page_evictions);
+	if (c->dev)
 		kfc_count(c, ext_page_reclaims);
-	}
+}
+
+static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
+{
+	if (!s)
+		return false;
+	if (c->dev && atomic_read(&s->live))
+		kfc_count(c, ext_page_evictions);
+	kfc_slab_free(c, s);
 	kfc_slab_empty(c, s, KFC_EVICT_SPACE);
 	return true;
 }
@@ -474,6 +487,7 @@ bool kfc_log_step(struct kfc_cache *c)
 		did |= make_ready(c);
 	else
 		keep_free(c);
+	did |= kfc_expire_step(c, !did);
 	return did;
 }
 
@@ -498,9 +512,10 @@ static int writer(void *arg)
 
 		wait_event_idle_timeout(l->wait, READ_ONCE(l->kicked) ||
 					kthread_should_stop(),
-					wait ? msecs_to_jiffies(KFC_RETRY_MS) :
-					c->dev ? msecs_to_jiffies(KFC_LOOK_MS) :
-					MAX_SCHEDULE_TIMEOUT);
+					msecs_to_jiffies(wait ? KFC_RETRY_MS :
+							 l->expire.busy ?
+							 KFC_EXPIRE_MS :
+							 KFC_LOOK_MS));
 		WRITE_ONCE(l->kicked, false);
 		while (!kthread_should_stop() && kfc_log_step(c))
 			cond_resched();

@@ -635,7 +635,8 @@ void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 	d->was = k->cur;	/* its value is not looked at */
 	d->was.val = NULL;
 	if (is_writer())
-		absent(k, sim_env.c.log.failed ? "device error" :
+		absent(k, may_be_gone(&k->cur) ?:
+		       sim_env.c.log.failed ? "device error" :
 		       "evicted for space", false);
 	else if (cl->now && cl->now->op == MP_SET)
 		absent(k, "refused by budget", false);
@@ -721,13 +722,21 @@ void model_check_counters(void)
 	struct kfc_cache *c = &sim_env.c;
 	struct kfc_log_info info;
 	struct kfc_counters n;
-	u64 there = 0, slots = 0;
+	u64 there = 0, slots = 0, dead = 0;
 	u32 i, line;
 
 	model_sum(&n);
 	kfc_log_info(c, &info);
-	for (i = 0; i < sim_cfg.keys; i++)
-		there += sim_keys[i].cur.there;
+	for (i = 0; i < sim_cfg.keys; i++) {
+		struct sim_state *st = &sim_keys[i].cur;
+
+		there += st->there;
+		dead += st->there && (st->order < c->valid_from ||
+				      (st->exp_hi && st->exp_hi <= env_now));
+	}
+	/* There was time enough to find them, where all can be read. */
+	if (!sim_bad_pages && !n.read_errors)
+		EQUAL("the dead in curr_items", dead, 0);
 	for (line = 0; line < c->index.lines; line++)
 		for (i = 0; i < KFC_LINE_SLOTS; i++)
 			slots += !!kfc_index_line(&c->index, line)[i];

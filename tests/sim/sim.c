@@ -133,7 +133,7 @@ static int life(void *arg)
 	sim_client_get_all(&cl[0]);
 	model_flush_due();
 	/* Let the writer come to an end of what it has to do. */
-	sim_sleep(NULL, 10000);
+	sim_sleep(NULL, 100000);
 	model_check_counters();
 	hash_state();
 	stop_cache();

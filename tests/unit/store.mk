@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-store-c := index record log slab writer reclaim restart save recover store \
-	cache op get modify meta answer body command statcmd prefix walk dump \
+store-c := index record log slab writer reclaim expire restart save recover \
+	store cache op get modify meta answer body command statcmd prefix walk dump \
 	auth
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
@@ -24,3 +24,6 @@ test_restart-flags := $(store-flags)
 test_dump-src := $(store-src)
 test_dump-inc := $(store-inc)
 test_dump-flags := $(store-flags)
+test_expire-src := $(store-src)
+test_expire-inc := $(store-inc)
+test_expire-flags := $(store-flags)

@@ -381,6 +381,44 @@ static void test_before_loaded(void **state)
 	env_stop(&e);
 }
 
+/* What expires after a restart goes though nobody asks for it, but not before. */
+static void test_expired_after_load(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 i;
+
+	srand(21);
+	start(&e, 24, 2 * MIB);
+	env_client_init(&e, &ec);
+	fill(&e, &ec);
+	env_client_exit(&e, &ec);
+	reload(&e);
+	env_now += 60;
+	jiffies += HZ;
+	step(&e);
+	assert_int_equal(e.counters.sweep_reads, 0);
+	load_all(&e);
+	assert_true(live_items(&e) > all_expected() + 100);
+	for (i = 0; i < 30; i++) {
+		jiffies += KFC_EXPIRE_MS;
+		step(&e);
+	}
+	assert_int_equal(live_items(&e), all_expected());
+	assert_int_equal(evictions(&e), 0);
+	i = e.counters.sweep_reads;
+	assert_in_range(i, 3, 24);
+	/* What was not known is known now. */
+	env_now += 60;
+	jiffies += HZ;
+	step(&e);
+	assert_int_equal(e.counters.sweep_reads, i);
+	env_client_init(&e, &ec);
+	assert_int_equal(check_all(&e, &ec), all_expected());
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* A flush_all while it loads, and one that was to come when it was unloaded. */
 static void test_flush(void **state)
 {
@@ -1210,6 +1248,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_before_loaded),
+		cmocka_unit_test(test_expired_after_load),
 		cmocka_unit_test(test_flush),
 		cmocka_unit_test(test_refused_before_loaded),
 		cmocka_unit_test(test_reclaim_while_loading),

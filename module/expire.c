@@ -1,0 +1,460 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * What dies without anybody asking for it: objects expire, flush_all kills
+ * them, and all of a slab's may have been overwritten.
+ *
+ * A slab without entries is freed ahead of its turn. One of which every object
+ * is dead loses its entries in a pass over the index, many slabs in one pass,
+ * and nothing is read from it. What is dead in the others is found by their
+ * summaries, in memory or on the device, one slab in KFC_EXPIRE_MS at most and
+ * only while there is nothing else to do.
+ *
+ * Nothing here is needed for a right answer, so all of it waits for a load that
+ * is still under way.
+ */
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+
+#include "kfc.h"
+#include "observe.h"
+#include "store.h"
+
+/* Slabs looked at in a step: so many, or that part of all of them. */
+#define KFC_EXPIRE_SLABS	4096
+#define KFC_EXPIRE_PART		16
+/* Lines of the index, 4 MiB, that a pass goes on by in a step. */
+#define KFC_EXPIRE_LINES	65536
+/* The same slab's summary is gone through so often at most, s. */
+#define KFC_SWEEP_AGAIN		10
+/* ... and not at all where all of it will be dead so soon, s. */
+#define KFC_SWEEP_SOON		60
+/* Records that begin in a page, at most. */
+#define KFC_PAGE_RECS \
+	(KFC_PAGE_DATA / round_up(KFC_REC_HDR + 1, KFC_REC_ALIGN))
+
+/**
+ * kfc_expire_bound() - the memory that looking for the dead takes
+ * @nr_slabs: slabs of the log
+ *
+ * Return: bytes
+ */
+u64 kfc_expire_bound(u64 nr_slabs)
+{
+	return (nr_slabs + 63) / 64 * sizeof(u64);
+}
+
+/**
+ * kfc_expire_init() - get ready
+ * @l: the log, nr_slabs known
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM
+ */
+int kfc_expire_init(struct kfc_log *l)
+{
+	struct kfc_expire *x = &l->expire;
+
+	x->at = jiffies;
+	x->dead = kvzalloc(kfc_expire_bound(l->nr_slabs), GFP_KERNEL);
+	return x->dead ? 0 : -ENOMEM;
+}
+
+/**
+ * kfc_expire_exit() - free what kfc_expire_init() made
+ * @l: the log, its writer thread ended
+ *
+ * Context: may sleep.
+ */
+void kfc_expire_exit(struct kfc_log *l)
+{
+	kvfree(l->expire.dead);
+	l->expire.dead = NULL;
+}
+
+/**
+ * kfc_expire_open() - a slab begins a life
+ * @s: the slab
+ * @order: all of its records will have a higher order number
+ *
+ * Context: nobody appends to it yet.
+ */
+void kfc_expire_open(struct kfc_slab *s, u64 order)
+{
+	WRITE_ONCE(s->last_expiry, 1);
+	WRITE_ONCE(s->next_expiry, U32_MAX);
+	WRITE_ONCE(s->min_order, order);
+}
+
+static void look_at(struct kfc_slab *s, u32 when)
+{
+	u32 was = READ_ONCE(s->next_expiry), now;
+
+	for (; when < was; was = now) {
+		now = cmpxchg(&s->next_expiry, was, when);
+		if (now == was)
+			break;
+	}
+}
+
+/**
+ * kfc_expire_note() - a slab has got a record
+ * @s: the slab, OPEN
+ * @exptime: the record's
+ *
+ * Context: any, any number at once; the record is in the summary, and the
+ * reservation not given up.
+ */
+void kfc_expire_note(struct kfc_slab *s, u32 exptime)
+{
+	u32 was, now;
+
+	if (!exptime) {
+		WRITE_ONCE(s->last_expiry, 0);
+		return;
+	}
+	for (was = READ_ONCE(s->last_expiry); was && was < exptime; was = now) {
+		now = cmpxchg(&s->last_expiry, was, exptime);
+		if (now == was)
+			break;
+	}
+	/* Pairs with xchg() in sweep_slab(): one sees what the other did. */
+	smp_mb();
+	look_at(s, exptime);
+}
+
+/* Is nothing in a STORED slab alive? */
+static bool all_dead(struct kfc_cache *c, struct kfc_slab *s)
+{
+	u32 last = READ_ONCE(s->last_expiry);
+
+	return (last && last <= kfc_now(c)) ||
+	       (u64)atomic64_read(&s->max_order) < READ_ONCE(c->valid_from);
+}
+
+static u64 bit_of(struct kfc_log *l, struct kfc_slab *s, u64 **word)
+{
+	u32 nr = s - l->slabs;
+
+	*word = &l->expire.dead[nr / 64];
+	return BIT_ULL(nr % 64);
+}
+
+/* Return: it was freed */
+static bool look_at_slab(struct kfc_cache *c, struct kfc_slab *s)
+{
+	struct kfc_log *l = &c->log;
+	u64 bit, *word;
+
+	/* What is STORED stays so but for us, and gets no more entries. */
+	if (READ_ONCE(s->state) != KFC_SLAB_STORED)
+		return false;
+	if (!atomic_read(&s->live)) {
+		/* Slabs that wait for readers keep others from being drained. */
+		if (atomic_read(&s->pins))
+			return false;
+		kfc_slab_free(c, s);
+		return true;
+	}
+	if (l->expire.passing || !all_dead(c, s))
+		return false;
+	bit = bit_of(l, s, &word);
+	l->expire.nr_dead += !(*word & bit);
+	*word |= bit;
+	return false;
+}
+
+static bool look(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_expire *x = &l->expire;
+	u32 n = max_t(u32, KFC_EXPIRE_SLABS, l->nr_slabs / KFC_EXPIRE_PART);
+	bool did = false;
+
+	while (n--) {
+		did |= look_at_slab(c, &l->slabs[x->slab]);
+		if (++x->slab < l->nr_slabs)
+			continue;
+		x->slab = 0;
+		if (!x->passing && x->nr_dead) {
+			x->passing = true;
+			x->line = 0;
+		}
+		break;
+	}
+	return did;
+}
+
+/* It may have had its turn meanwhile, and be another one by now. */
+static bool is_dead(struct kfc_cache *c, struct kfc_slab *s,
+		    struct kfc_slab *unused)
+{
+	u64 bit, *word;
+
+	bit = bit_of(&c->log, s, &word);
+	return (*word & bit) && READ_ONCE(s->state) == KFC_SLAB_STORED &&
+	       all_dead(c, s);
+}
+
+static void pass(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_expire *x = &l->expire;
+	u32 end = min(x->line + KFC_EXPIRE_LINES, c->index.lines);
+
+	if (kfc_rare("short_pass"))
+		end = min(end, x->line + KFC_GROUP_LINES);
+	kfc_sweep_lines(c, x->line, end, KFC_EVICT_DEAD, is_dead, NULL);
+	x->line = end;
+	if (end < c->index.lines)
+		return;
+	x->passing = false;
+	x->nr_dead = 0;
+	memset(x->dead, 0, kfc_expire_bound(l->nr_slabs));
+}
+
+/**
+ * struct kfc_summary - a summary that is gone through
+ * @c: the cache
+ * @s: whose; it stays as it is, but for records that are added
+ * @end: behind the last of its pages, in which it begins
+ * @nr_pages: how many
+ * @nr_recs: records
+ */
+struct kfc_summary {
+	struct kfc_cache *c;
+	struct kfc_slab *s;
+	struct page **end;
+	u32 nr_pages;
+	u32 nr_recs;
+};
+
+static const struct kfc_sum_entry *entry(const struct kfc_summary *sm, u32 nr)
+{
+	struct page *page = *(sm->end - 1 - nr / KFC_SUM_ENTRIES);
+	const struct kfc_sum_page *sp = page_address(page);
+
+	return &sp->e[nr % KFC_SUM_ENTRIES];
+}
+
+static u32 page_of(const struct kfc_sum_entry *e)
+{
+	return le32_to_cpu(READ_ONCE(e->off)) / KFC_PAGE;
+}
+
+/* Does a slot mean @other and not @e, if it means one of them? */
+static bool hides(struct kfc_cache *c, const struct kfc_sum_entry *other,
+		  const struct kfc_sum_entry *e, const struct kfc_ipos *pos)
+{
+	struct kfc_ipos at;
+
+	if (le64_to_cpu(READ_ONCE(other->order)) <= le64_to_cpu(e->order) ||
+	    page_of(other) != page_of(e))
+		return false;
+	kfc_index_locate(&c->index, le64_to_cpu(other->hash), &at);
+	return at.tag == pos->tag &&
+	       at.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
+}
+
+/*
+ * Of the records in a page that share a tag a slot means the newest: see
+ * kfc_page_search(). What may hide one is committed under the same lock.
+ */
+static bool is_hidden(const struct kfc_summary *sm, u32 nr,
+		      const struct kfc_ipos *pos)
+{
+	const struct kfc_sum_entry *e = entry(sm, nr);
+	u32 i = nr - min_t(u32, nr, KFC_PAGE_RECS);
+	u32 end = min_t(u32, READ_ONCE(sm->s->nr_recs), nr + KFC_PAGE_RECS);
+
+	for (; i < end; i++)
+		if (hides(sm->c, entry(sm, i), e, pos))
+			return true;
+	return false;
+}
+
+static void drop_dead(struct kfc_summary *sm, u32 nr)
+{
+	const struct kfc_sum_entry *e = entry(sm, nr);
+	u64 first = (u64)(sm->s - sm->c->log.slabs) * sm->c->log.slab_pages;
+	u64 hash = le64_to_cpu(READ_ONCE(e->hash)), *slot;
+	struct kfc_cache *c = sm->c;
+	struct kfc_ipos pos;
+	spinlock_t *lock; /* of the key's group */
+	bool hit = false;
+
+	kfc_index_locate(&c->index, hash, &pos);
+	lock = kfc_index_lock(&c->index, &pos);
+	spin_lock(lock);
+	slot = kfc_index_find(&c->index, &pos);
+	/* It may have been on its way into the summary, but is there now. */
+	if (slot && kfc_slot_page(*slot) == first + page_of(e) &&
+	    le64_to_cpu(e->hash) == hash &&
+	    kfc_store_dead(c, le64_to_cpu(e->order),
+			   le32_to_cpu(e->exptime)) &&
+	    !is_hidden(sm, nr, &pos)) {
+		kfc_index_clear(&c->index, &pos, slot);
+		atomic_dec(&sm->s->live);
+		hit = true;
+	}
+	spin_unlock(lock);
+	if (hit)
+		kfc_count(c, reclaimed);
+}
+
+/* Take out what is dead. Return: the last second anything of it expires in */
+static u32 drop_all_dead(struct kfc_summary *sm)
+{
+	u64 now = kfc_now(sm->c), order;
+	u32 i, exptime, last = 1;
+
+	for (i = 0; i < sm->nr_recs; i++) {
+		const struct kfc_sum_entry *e = entry(sm, i);
+
+		order = le64_to_cpu(READ_ONCE(e->order));
+		exptime = le32_to_cpu(READ_ONCE(e->exptime));
+		if (i % 1024 == 0)
+			cond_resched();
+		if (!order)
+			continue;
+		if (kfc_store_dead(sm->c, order, exptime))
+			drop_dead(sm, i);
+		else if (exptime)
+			look_at(sm->s, max_t(u64, exptime,
+					     now + KFC_SWEEP_AGAIN));
+		if (last)
+			last = exptime ? max(last, exptime) : 0;
+	}
+	return last;
+}
+
+static bool summary_ok(struct kfc_summary *sm)
+{
+	struct kfc_log *l = &sm->c->log;
+	u64 seed = kfc_slab_seed(l, sm->s->seq);
+	u32 i;
+
+	for (i = 1; i <= sm->nr_pages; i++) {
+		struct kfc_sum_page *sp = page_address(*(sm->end - i));
+
+		if (!kfc_page_ok(sp, seed, l->slab_pages - i) ||
+		    le32_to_cpu(sp->magic) != KFC_SUM_MAGIC) {
+			kfc_count(sm->c, bad_summary);
+			return false;
+		}
+	}
+	return true;
+}
+
+static void sweep_device(struct kfc_summary *sm)
+{
+	struct kfc_slab *s = sm->s;
+	struct page **pages;
+	u32 i, last;
+
+	kfc_count(sm->c, sweep_reads);
+	pages = kfc_slab_summary(sm->c, s, sm->nr_pages);
+	if (!pages) {
+		look_at(s, kfc_now(sm->c) + KFC_SWEEP_SOON);
+		return;
+	}
+	sm->end = pages + sm->nr_pages;
+	if (summary_ok(sm)) {
+		last = drop_all_dead(sm);
+		/* After a restart it is not known. */
+		if (!s->last_expiry)
+			WRITE_ONCE(s->last_expiry, last);
+	}
+	for (i = 0; i < sm->nr_pages; i++)
+		put_page(pages[i]);
+	kvfree(pages);
+}
+
+static void sweep_slab(struct kfc_cache *c, struct kfc_slab *s, u32 nr_recs)
+{
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+	struct kfc_summary sm = {
+		.c = c,
+		.s = s,
+		.nr_pages = DIV_ROUND_UP(nr_recs, KFC_SUM_ENTRIES),
+		.nr_recs = nr_recs,
+	};
+
+	/* First: records that come meanwhile have a say, too. */
+	WRITE_ONCE(s->min_order, READ_ONCE(c->valid_from));
+	xchg(&s->next_expiry, U32_MAX);
+	if (b) {
+		sm.end = b->pages + c->log.slab_pages;
+		drop_all_dead(&sm);
+	} else if (c->dev && !READ_ONCE(c->log.failed)) {
+		sweep_device(&sm);
+	}
+}
+
+/* Return: records of a slab that may have dead ones among them, else 0 */
+static u32 to_sweep(struct kfc_cache *c, struct kfc_slab *s)
+{
+	u64 from = READ_ONCE(c->valid_from), now = kfc_now(c);
+	u32 last = READ_ONCE(s->last_expiry);
+	u8 state = READ_ONCE(s->state);
+
+	if (!atomic_read(&s->live) || state < KFC_SLAB_OPEN ||
+	    state > KFC_SLAB_STORED)
+		return 0;
+	/* Of what is all dead, or will be soon, nothing need be read. */
+	if (state == KFC_SLAB_STORED &&
+	    ((u64)atomic64_read(&s->max_order) < from ||
+	     (last && last <= now + KFC_SWEEP_SOON)))
+		return 0;
+	if (READ_ONCE(s->min_order) >= from && READ_ONCE(s->next_expiry) > now)
+		return 0;
+	return READ_ONCE(s->nr_recs);
+}
+
+/* Return: a slab was gone through */
+static bool sweep(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_expire *x = &l->expire;
+	u32 n = max_t(u32, KFC_EXPIRE_SLABS, l->nr_slabs / KFC_EXPIRE_PART);
+
+	for (n = min(n, l->nr_slabs); n--; ) {
+		struct kfc_slab *s = &l->slabs[x->swept];
+		u32 recs = to_sweep(c, s);
+
+		x->swept = (x->swept + 1) % l->nr_slabs;
+		if (!recs)
+			continue;
+		sweep_slab(c, s, recs);
+		return true;
+	}
+	return false;
+}
+
+/**
+ * kfc_expire_step() - do a little of what there is to do about the dead
+ * @c: the cache
+ * @idle: there is nothing else to do
+ *
+ * Context: the writer thread; sleeps.
+ * Return: true where a slab was freed, and is to be drained
+ */
+bool kfc_expire_step(struct kfc_cache *c, bool idle)
+{
+	struct kfc_expire *x = &c->log.expire;
+	bool did;
+
+	if (time_before(jiffies, x->at) || READ_ONCE(c->loading))
+		return false;
+	x->at = jiffies + msecs_to_jiffies(KFC_EXPIRE_MS);
+	did = look(c);
+	x->busy = did;
+	if (x->passing) {
+		pass(c);
+		x->busy = true;
+	}
+	if (idle)
+		x->busy |= sweep(c);
+	return did;
+}
