@@ -27,6 +27,8 @@
 #define KFC_GROUP_SLOTS		(KFC_LINE_SLOTS * KFC_GROUP_LINES)
 #define KFC_CHUNK_BYTES		(2U << 20)
 #define KFC_CHUNK_LINES		(KFC_CHUNK_BYTES / 64)
+/* Bytes that the index is to have for each object, all included. */
+#define KFC_INDEX_ENTRY		11
 /* The table may double this often; each time takes a bit of the tag. */
 #define KFC_INDEX_GROWTH	9
 static_assert(KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH >= 17);

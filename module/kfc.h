@@ -54,6 +54,7 @@ struct kfc_users;
  * @max_read_pages: how many those may be; constant after load
  * @dumping: a metadump, and a cachedump, is under way; cmpxchg()
  * @index_full: it was said that the index is full; set once
+ * @index_look: jiffies from which on to see whether that is to be said; cmpxchg()
  * @op_cache: of struct kfc_op; constant after load
  * @prefixes: of stats detail; constant after load
  * @users: who may use the cache, NULL for everybody; which of the two is
@@ -89,6 +90,7 @@ struct kfc_cache {
 	struct kfc_prefixes *prefixes;
 	bool dumping[2];
 	bool index_full;
+	unsigned long index_look;
 	struct kfc_users __rcu *users;
 };
 

@@ -6,6 +6,7 @@
  * the lookup back: under the lock of the key's group it is looked up again,
  * and where anything else is found than before the command starts over.
  */
+#include <linux/jiffies.h>
 #include <linux/math64.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
@@ -431,15 +432,21 @@ static bool takes_place(struct kfc_cache *c, const struct kfc_lookup *lk,
 /* Say once that the index, not the space for objects, is what is short. */
 static void index_full(struct kfc_cache *c)
 {
+	unsigned long at = READ_ONCE(c->index_look);
 	struct kfc_log_info info;
 	u64 objects, mb;
 
-	if (READ_ONCE(c->index_full) || cmpxchg(&c->index_full, false, true))
+	if (READ_ONCE(c->index_full) || time_before(jiffies, at) ||
+	    cmpxchg(&c->index_look, at, jiffies + 10 * HZ) != at)
 		return;
 	kfc_log_info(c, &info);
 	objects = div64_u64(info.items * info.slabs_total,
 			    max_t(u64, info.slabs_used, 1));
-	mb = (objects * 11 >> 20) + 1;
+	mb = (objects * KFC_INDEX_ENTRY >> 20) + 1;
+	/* In one that is large enough, too, a group is full now and then. */
+	if (mb <= c->cfg.index_bytes >> 20)
+		return;
+	WRITE_ONCE(c->index_full, true);
 	pr_warn("kfatcache: index full at %llu objects, evicting for want of slots; index_mb=%llu would do\n",
 		info.items, mb);
 }

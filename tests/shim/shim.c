@@ -3,6 +3,8 @@
 
 int shim_rcu_depth;
 int shim_fail_alloc;
+char shim_warning[512];
+int shim_warnings;
 void (*shim_wait)(void);
 int shim_poison = 0xa5;
 u64 shim_hash_mask = ~0ULL;

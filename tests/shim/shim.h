@@ -313,7 +313,11 @@ typedef struct { unsigned long bits; } cpumask_var_t[1];
 #define pr_info(...) ((void)(0 && printf(__VA_ARGS__)))
 #define pr_err(...) ((void)(0 && printf(__VA_ARGS__)))
 #define pr_err_ratelimited(...) ((void)(0 && printf(__VA_ARGS__)))
-#define pr_warn(...) ((void)(0 && printf(__VA_ARGS__)))
+/* The last warning, and how many there were. */
+extern char shim_warning[512];
+extern int shim_warnings;
+#define pr_warn(...) (shim_warnings++, \
+	(void)snprintf(shim_warning, sizeof(shim_warning), __VA_ARGS__))
 #define pr_notice(...) ((void)(0 && printf(__VA_ARGS__)))
 #define WARN_ON_ONCE(c) ({ bool c_ = (c); assert(!c_); c_; })
 
