@@ -183,6 +183,8 @@ static int kfc_blockdev_discard(struct kfc_dev *d, u64 page_no, u64 nr)
 
 	if (!bdev_max_discard_sectors(bdev))
 		return -EOPNOTSUPP;
+	if (!nr)
+		return 0;
 	return blkdev_issue_discard(bdev, page_no << KFC_SECTORS,
 				    nr << KFC_SECTORS, GFP_NOIO);
 }

@@ -47,7 +47,8 @@ struct kfc_io {
  *	from a work item); completes through io->done
  * @write: start a write; may sleep
  * @flush: make all completed writes durable; sleeps
- * @discard: tell the device that pages are of no use; sleeps; may be NULL
+ * @discard: tell the device that pages are of no use; with none of them only
+ *	asks whether it can be told: -EOPNOTSUPP. Sleeps; may be NULL
  * @gone: was it taken away? Any context; may be NULL
  */
 struct kfc_dev_ops {

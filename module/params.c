@@ -73,6 +73,7 @@ enum {
 	KFC_SET_WAIT_MS,
 	KFC_DUMP_ENABLED,
 	KFC_FLUSH_ENABLED,
+	KFC_DISCARD,
 };
 
 static int kfc_memory_change(struct kfc_cache *c, u32 mb)
@@ -114,6 +115,7 @@ static struct kfc_number kfc_numbers[] = {
 		offsetof(struct kfc_config, dump_enabled) },
 	[KFC_FLUSH_ENABLED] = { "flush_enabled", 1, 0, 1, "",
 		offsetof(struct kfc_config, flush_enabled) },
+	[KFC_DISCARD] = { "discard", 0, 0, 1, "" },
 };
 
 /* The loaded cache, for run-time changes; kernel_param_lock(). */
@@ -305,6 +307,11 @@ module_param_cb(flush_enabled, &kfc_number_ops, &kfc_numbers[KFC_FLUSH_ENABLED],
 __MODULE_PARM_TYPE(flush_enabled, "uint");
 MODULE_PARM_DESC(flush_enabled, "0: refuse flush_all, as memcached's -F (default 1)");
 
+module_param_cb(discard, &kfc_number_ops, &kfc_numbers[KFC_DISCARD],
+		0444);
+__MODULE_PARM_TYPE(discard, "uint");
+MODULE_PARM_DESC(discard, "1: tell the device which slabs are of no use any more (default 0)");
+
 static u32 kfc_value(int which)
 {
 	return kfc_numbers[which].val;
@@ -344,6 +351,7 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->set_wait_ms = kfc_value(KFC_SET_WAIT_MS);
 	cfg->dump_enabled = kfc_value(KFC_DUMP_ENABLED);
 	cfg->flush_enabled = kfc_value(KFC_FLUSH_ENABLED);
+	cfg->discard = kfc_value(KFC_DISCARD);
 	return 0;
 }
 
@@ -498,6 +506,10 @@ static int kfc_params_device(struct kfc_config *cfg)
 		return -EINVAL;
 	}
 	cfg->device = p_device;
+	if (cfg->discard && !p_device) {
+		pr_err("discard=1: there is no device=\n");
+		return -EINVAL;
+	}
 	if (!strcmp(p_format, "force")) {
 		cfg->format = KFC_FORMAT_FORCE;
 	} else if (!strcmp(p_format, "new")) {

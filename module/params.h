@@ -47,6 +47,7 @@ struct kfc_config {
 	u32 set_wait_ms;
 	u32 dump_enabled;		/* 0 or 1 */
 	u32 flush_enabled;		/* likewise */
+	u32 discard;			/* 0 or 1 */
 	u64 upload_bytes;
 	enum kfc_format format;
 	bool recover_crash;		/* after a crash, keep what can be */

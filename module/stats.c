@@ -83,6 +83,8 @@ static const struct {
 	KFC_COUNTER(read_errors, "kfc_device_read_errors"),
 	KFC_COUNTER(read_timeouts, "kfc_device_read_timeouts"),
 	KFC_COUNTER(write_errors, "kfc_device_write_errors"),
+	KFC_COUNTER(discards, "kfc_discards"),
+	KFC_COUNTER(discard_errors, "kfc_discard_errors"),
 	KFC_COUNTER(dev_hits, "kfc_device_hits"),
 	KFC_COUNTER(dev_reads, "kfc_device_reads"),
 	KFC_COUNTER(dev_read_bytes, "kfc_device_read_bytes"),
@@ -357,6 +359,7 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_u64(&l, "kfc_slab_size", cfg->slab_bytes);
 	kfc_u64(&l, "kfc_index_bytes", cfg->index_bytes);
 	kfc_u64(&l, "kfc_upload_bytes", cfg->upload_bytes);
+	kfc_line(&l, "kfc_discard", cfg->discard ? "yes" : "no");
 	kfc_u64(&l, "kfc_io_depth", READ_ONCE(cfg->io_depth));
 	kfc_u64(&l, "kfc_read_timeout_ms", READ_ONCE(cfg->read_timeout_ms));
 	kfc_u64(&l, "kfc_set_wait_ms", READ_ONCE(cfg->set_wait_ms));

@@ -60,6 +60,8 @@ struct kfc_counters {
 	u64 read_errors;
 	u64 read_timeouts;
 	u64 write_errors;
+	u64 discards;
+	u64 discard_errors;
 	u64 dev_hits;
 	u64 dev_reads;
 	u64 dev_read_bytes;

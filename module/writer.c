@@ -17,6 +17,8 @@
 
 /* While reads pin a slab or sockets hold too many pages, look again so often. */
 #define KFC_RETRY_MS 5
+/* Slabs that are discarded before something else has its turn. */
+#define KFC_DISCARDS 4
 /* What nobody tells is looked for so often: has the device gone, what expired? */
 #define KFC_LOOK_MS 1000
 
@@ -255,14 +257,42 @@ static bool clean_bufs(struct kfc_cache *c)
 	return did;
 }
 
-static bool drain(struct kfc_log *l)
+/*
+ * Nobody reads what lies there any more. The slab is not free yet, so nothing
+ * new is written there meanwhile.
+ */
+static void discard_slab(struct kfc_cache *c, struct kfc_slab *s)
 {
+	struct kfc_log *l = &c->log;
+	u64 at = l->geo.slabs_at + (u64)(s - l->slabs) * l->slab_pages;
+	int err = c->dev->ops->discard(c->dev, at, l->slab_pages);
+
+	if (!err) {
+		kfc_count(c, discards);
+		return;
+	}
+	/* It works as well without, so the device is none the worse for it. */
+	kfc_count(c, discard_errors);
+	pr_err_ratelimited("kfatcache: %s: discard error %d\n", c->dev->name,
+			   err);
+}
+
+static bool drain(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
 	struct kfc_slab *s, *next;
 	bool did = false;
+	u32 discards = 0;
 
 	list_for_each_entry_safe(s, next, &l->drain, list) {
 		if (atomic_read(&s->pins))
 			continue;
+		if (c->cfg.discard && !READ_ONCE(l->failed)) {
+			/* Each takes time, and writes are to go on. */
+			if (discards++ == KFC_DISCARDS)
+				return true;
+			discard_slab(c, s);
+		}
 		take_buf(l, s);
 		spin_lock(&l->lock);
 		s->state = KFC_SLAB_FREE;
@@ -480,7 +510,7 @@ bool kfc_log_step(struct kfc_cache *c)
 	 */
 	if (!list_empty(&l->drain) || !list_empty(&l->dirty))
 		synchronize_rcu();
-	did |= drain(l);
+	did |= drain(c);
 	did |= clean_bufs(c);
 	did |= adjust_bufs(c);
 	if (l->nr_ready < l->nr_heads)
@@ -536,6 +566,12 @@ int kfc_log_start(struct kfc_cache *c)
 	struct task_struct *t;
 
 	INIT_WORK(&l->disown, disown_work);
+	if (c->cfg.discard && (!c->dev->ops->discard ||
+			       c->dev->ops->discard(c->dev, 0, 0))) {
+		pr_notice("kfatcache: discard=1: %s cannot discard, so nothing is\n",
+			  c->dev->name);
+		c->cfg.discard = 0;
+	}
 	while (kfc_log_step(c))
 		;
 	t = kthread_run(writer, c, "kfatcache-log");

@@ -18,7 +18,9 @@ balance() {
 	holds "$name: sets = curr_items + evictions" "$lost >= 0 && $lost <= $sets / 10000"
 }
 
-AT_EXIT=unpart
+AT_EXIT="unpart; null_gone"
+
+back() { [ "$(stat curr_items)" = "$1" ]; }
 
 # --- a device of 16 MiB gets 25 MB
 check "a partition of 16 MiB" part 16
@@ -77,6 +79,55 @@ must_load "large: insmod" device="${DEV}p1" memory_mb=16
 relay py -m store "$HOST" "$PORT" "large" --filler 18 large
 unload_check "large" "${DEV}p1"
 unpart
+
+# --- discard=
+check "discard: a device that can" null_dev 24 discard=1
+log_mark
+must_load "discard: insmod" device=/dev/nullb0 memory_mb=8 slab_size=1 index_mb=2 discard=1
+same "discard: nothing is said of it" "$(log_new | grep -c 'cannot discard')" 0
+check "discard: load 10,000 objects" obj load --count 10000 --seconds 60 --conns 4
+holds "discard: slabs were discarded" "$(stat kfc_discards) > 10"
+same "discard: each that was freed" "$(stat kfc_discards)" "$(stat extstore_page_reclaims)"
+same "discard: no errors" "$(stat kfc_discard_errors)" 0
+check "discard: the newest are all there" obj verify --first 9000 --count 1000 --max-misses 1
+check "discard: every answer is right or a miss" obj verify --count 9000 --shuffle \
+	--max-misses 9000 --seconds 60
+holds "discard: many from the device" "$(stat kfc_device_hits) > 500"
+items=$(stat curr_items)
+unload_check "discard" /dev/nullb0
+must_load "discard: insmod again" device=/dev/nullb0 memory_mb=8 slab_size=1 discard=1
+check "discard: the objects are back" wait_for 20 back "$items"
+check "discard: and right" obj verify --first 9000 --count 1000 --max-misses 1
+holds "discard: no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
+unload_check "discard, again" /dev/nullb0
+null_gone
+check "discard: a device that cannot" null_dev 24
+log_mark
+must_load "discard: insmod, cannot" device=/dev/nullb0 memory_mb=8 slab_size=1 index_mb=2 discard=1
+same "discard: one line says so" "$(log_new | grep -c 'nullb0 cannot discard')" 1
+check "discard: load 10,000 objects, cannot" obj load --count 10000 --seconds 60 --conns 4
+holds "discard: nothing was, nor tried" "$(stat kfc_discards) + $(stat kfc_discard_errors) == 0"
+unload_check "discard, cannot" /dev/nullb0
+null_gone
+
+# --- expiry that nobody asks for
+gone() { [ "$(stat curr_items)" -le "$1" ]; }
+for dev in "${DEV}p1" ""; do
+	name="expiry ${dev:+on the device}"
+	[ -z "$dev" ] || check "$name: a partition of 64 MiB" part 64
+	must_load "$name: insmod" ${dev:+device="$dev"} memory_mb=32 slab_size=1 index_mb=4
+	check "$name: 3,000 objects that stay" obj load --count 3000 --seconds 30
+	stay=$(stat curr_items)
+	check "$name: 2,000 that expire" obj load --first 3000 --count 2000 --ttl 30 --seconds 30
+	holds "$name: they are there" "$(stat curr_items) >= $stay + 1950"
+	check "$name: they go though nobody asks" wait_for 60 gone "$stay"
+	holds "$name: as reclaimed" "$(stat reclaimed) >= 1950"
+	same "$name: none was evicted" "$(stat evictions)" 0
+	stats curr_items reclaimed kfc_sweep_reads extstore_page_reclaims | sed 's/^/# /'
+	check "$name: the others stay" obj verify --count 3000 --max-misses 1
+	unload_check "$name" ${dev:+"$dev"}
+	[ -z "$dev" ] || unpart
+done
 
 # --- memory only
 must_load "memory: insmod" memory_mb=32 slab_size=1 index_mb=4

@@ -234,10 +234,11 @@ def numbers():
             ("upload_mb", 0, 99999999), ("max_conns", 0, 1048577),
             ("idle_timeout", -1, 31536001), ("io_depth", 0, 4097),
             ("read_timeout_ms", 9, 600001), ("set_wait_ms", -1, 60001),
-            ("dump_enabled", -1, 2), ("flush_enabled", -1, 2)):
+            ("dump_enabled", -1, 2), ("flush_enabled", -1, 2), ("discard", -1, 2)):
         for value in (low, high, "x1"):
             refused(f"{p}={value}", "EINVAL", f"^{p}={value}: .*allowed are [0-9]",
                     f"{p}={value}")
+    refused("discard=1 without a device", "EINVAL", "^discard=1: there is no device=", "discard=1")
     refused("port= with nothing", "EINVAL", r"^port=\(nothing\): .*allowed", "port=")
     refused("port with no =", "EINVAL", r"^port=\(nothing\): .*allowed", "port")
     refused("a long one", "EINVAL", "^port=9{20,}: not a number", "port=" + "9" * 200)

@@ -188,11 +188,44 @@ static bool dev_gone(struct kfc_dev *dev)
 	return container_of(dev, struct env_dev, dev)->gone;
 }
 
+/* The writer thread waits for its own read, which is the last one. */
+static struct env *waiting;
+
+/* What is discarded nobody may need: no slot leads there, and no I/O. */
+static int dev_discard(struct kfc_dev *dev, u64 page_no, u64 nr)
+{
+	struct env_dev *d = container_of(dev, struct env_dev, dev);
+	struct kfc_index *ix = &waiting->c.index;
+	u64 first = page_no - waiting->c.log.geo.slabs_at;
+	u32 i;
+
+	if (d->no_discard || !nr)
+		return d->no_discard ? -EOPNOTSUPP : 0;
+	assert(page_no + nr <= dev->pages && !(first % nr));
+	assert(nr == waiting->c.log.slab_pages);
+	for (i = 0; i < kfc_index_slots(ix); i++) {
+		u64 v = kfc_index_line(ix, i / 8)[i % 8];
+
+		assert(!v || kfc_slot_page(v) / nr != first / nr);
+	}
+	for (i = 0; i < d->nr; i++)
+		assert(d->queue[i]->page_no >= page_no + nr ||
+		       d->queue[i]->page_no + d->queue[i]->nr_pages <= page_no);
+	d->discards++;
+	if (d->fail_discards) {
+		d->fail_discards--;
+		return -EIO;
+	}
+	memset(d->mem + page_no * KFC_PAGE, 0xdd, nr * KFC_PAGE);
+	return 0;
+}
+
 static const struct kfc_dev_ops env_ops = {
 	.read = dev_read,
 	.write = dev_write,
 	.flush = dev_flush,
 	.gone = dev_gone,
+	.discard = dev_discard,
 };
 
 /* Let the I/O that is @nth in the queue end. */
@@ -206,9 +239,6 @@ void env_complete(struct env *e, u32 nth)
 		(d->nr - nth) * sizeof(d->queue[0]));
 	do_io(d, io);
 }
-
-/* The writer thread waits for its own read, which is the last one. */
-static struct env *waiting;
 
 static void env_wait(void)
 {

@@ -26,6 +26,9 @@
  * @dies_at: the write, counted from 1, from which on none is made, though all
  *	are acknowledged; 0 for never
  * @fail_flush_at: the flush, counted from 1 and from now, that fails; 0: none
+ * @no_discard: it can't be told what is of no use
+ * @fail_discards: so many of the next discards fail
+ * @discards: how many there were
  * @gone: it was taken away
  * @bad_from: reads of pages from here
  * @bad_to: to here fail
@@ -45,6 +48,9 @@ struct env_dev {
 	u32 writes;
 	u32 dies_at;
 	u32 fail_flush_at;
+	bool no_discard;
+	u32 fail_discards;
+	u32 discards;
 	bool gone;
 	u64 bad_from;
 	u64 bad_to;

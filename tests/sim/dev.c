@@ -176,10 +176,29 @@ static bool dev_gone(struct kfc_dev *dev)
 	return sim_gone;
 }
 
+/* What is discarded reads as something else, and nobody is to read it. */
+static int dev_discard(struct kfc_dev *dev, u64 page_no, u64 nr_pages)
+{
+	u32 i;
+
+	sim_point();
+	for (i = 0; i < nr; i++)
+		if (queue[i].io->page_no < page_no + nr_pages &&
+		    queue[i].io->page_no + queue[i].io->nr_pages > page_no)
+			sim_fail("discarded under an I/O");
+	hash_log("discard", page_no);
+	if (sim_gone || sim_fault("discard error"))
+		return -EIO;
+	memset(mem + page_no * KFC_PAGE, 0xdd, nr_pages * KFC_PAGE);
+	memset(want + page_no * KFC_PAGE, 0xdd, nr_pages * KFC_PAGE);
+	return 0;
+}
+
 static const struct kfc_dev_ops dev_ops = {
 	.read = dev_read,
 	.write = dev_write,
 	.gone = dev_gone,
+	.discard = dev_discard,
 };
 
 /* In place of super.c, which nothing here restarts from. */

@@ -65,6 +65,8 @@ static void start(struct env *e, u32 device_mib, u64 index_bytes)
 {
 	memset(model, 0, sizeof(model));
 	env_start_on(e, MIB, 4, device_mib * MIB / KFC_PAGE, index_bytes);
+	/* What is discarded must not be missed later on. */
+	e->c.cfg.discard = 1;
 }
 
 static void reload(struct env *e)

@@ -188,6 +188,7 @@ static void run_random(u32 seed, u32 memory, u32 device, u32 index, bool defer,
 	memset(model, 0, sizeof(model));
 	env_start(&e, 128 << 10, memory, device, index);
 	e.d.defer = defer;
+	e.c.cfg.discard = device && seed & 2;
 	for (i = 0; i < ARRAY_SIZE(ec); i++)
 		env_client_init(&e, &ec[i]);
 	for (i = 0; i < 20; i++) {
@@ -201,6 +202,8 @@ static void run_random(u32 seed, u32 memory, u32 device, u32 index, bool defer,
 		if (faults & 8)
 			e.d.drop_writes = rand() % 2;
 	}
+	assert_int_equal(e.d.discards,
+			 e.counters.discards + e.counters.discard_errors);
 	e.d.flip_reads = e.d.fail_reads = e.d.fail_writes = 0;
 	e.d.drop_writes = 0;
 	check_all(&e, &ec[0]);
@@ -252,6 +255,79 @@ static void push_out(struct env *e, struct env_client *ec)
 			     make_value(n, 1, 2000), 2000, ""), "STORED\r\n");
 		step(e);
 	}
+}
+
+/* A device that can't, one that does, and one that fails to. */
+static void test_discard(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 k;
+
+	srand(7);
+	memset(model, 0, sizeof(model));
+	env_start(&e, 128 << 10, 4, 10, 256 << 10);
+	e.c.cfg.discard = 1;
+	e.d.no_discard = true;
+	env_unload(&e);
+	assert_int_equal(env_load(&e), 0);
+	assert_int_equal(e.c.cfg.discard, 0);
+	env_unload(&e);
+	e.c.cfg.discard = 1;
+	e.d.no_discard = false;
+	assert_int_equal(env_load(&e), 0);
+	env_client_init(&e, &ec);
+	for (k = 0; k < 3 * KEYS; k++) {
+		store_key(&e, &ec, k % KEYS);
+		step(&e);
+	}
+	assert_true(e.counters.ext_page_reclaims > 5);
+	assert_int_equal(e.counters.discards, e.counters.ext_page_reclaims);
+	assert_int_equal(e.d.discards, e.counters.discards);
+	for (k = KEYS - 500; k < KEYS; k++)
+		assert_true(check_key(&e, &ec, k) || model[k].expires);
+	e.d.fail_discards = 3;
+	for (k = 0; k < 3 * KEYS; k++) {
+		store_key(&e, &ec, k % KEYS);
+		step(&e);
+	}
+	assert_int_equal(e.counters.discard_errors, 3);
+	assert_int_equal(e.d.discards, e.counters.discards + 3);
+	assert_int_equal(e.d.discards, e.counters.ext_page_reclaims);
+	assert_false(e.c.log.failed);
+	assert_int_equal(e.counters.read_errors + e.counters.write_errors, 0);
+	for (k = KEYS - 500; k < KEYS; k++)
+		assert_true(check_key(&e, &ec, k) || model[k].expires);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* Very many slabs at once: writes go on in between. */
+static void test_discard_many(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 n;
+
+	env_start(&e, 128 << 10, 4, 60, 256 << 10);
+	e.c.cfg.discard = 1;
+	env_client_init(&e, &ec);
+	push_out(&e, &ec);
+	push_out(&e, &ec);
+	push_out(&e, &ec);
+	must(env_ask(&e, &ec, "flush_all\r\n"), "OK\r\n");
+	for (n = 0; n < 4; n++) {
+		u32 before = e.d.discards;
+
+		jiffies += KFC_EXPIRE_MS;
+		while (kfc_log_step(&e.c)) {
+			assert_in_range(e.d.discards - before, 0, 4);
+			before = e.d.discards;
+		}
+	}
+	assert_in_range(e.d.discards, 15, 25);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
 }
 
 /* Nothing may be lost while everything fits. */
@@ -762,6 +838,8 @@ int main(void)
 		cmocka_unit_test(test_index_full),
 		cmocka_unit_test(test_commands_memory),
 		cmocka_unit_test(test_commands_device),
+		cmocka_unit_test(test_discard),
+		cmocka_unit_test(test_discard_many),
 		cmocka_unit_test(test_no_loss),
 		cmocka_unit_test(test_misses_read_nothing),
 		cmocka_unit_test(test_answers_in_order),
