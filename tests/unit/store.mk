@@ -27,3 +27,7 @@ test_dump-flags := $(store-flags)
 test_expire-src := $(store-src)
 test_expire-inc := $(store-inc)
 test_expire-flags := $(store-flags)
+test_sizing-src := $(top)/module/record.c $(top)/module/index.c \
+	$(top)/tests/shim/shim.c
+test_sizing-inc := $(store-inc) $(top)/README.md
+test_sizing-flags := $(store-flags) -DREADME='"$(top)/README.md"'
