@@ -530,7 +530,9 @@ int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
 
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
-	if (slot && unchanged(c, lk, slot)) {
+	/* Without a number it is the slot that was meant, no later one. */
+	if (slot && (lk->order || kfc_slot_same(*slot, lk->slot)) &&
+	    unchanged(c, lk, slot)) {
 		struct kfc_slab *s = kfc_slab_of(&c->log, *slot);
 
 		kfc_index_clear(&c->index, &lk->pos, slot);
