@@ -369,9 +369,8 @@ void model_answer(struct sim_op *op, const char *line,
 			wrong(op, "counted wrong");
 		ok = true;
 	} else if (is_miss(op)) {
-		ok = !op->put && explain_miss(op);
-		if (!ok && !strcmp(line, MP_NOT_STORED))
-			ok = any_fits(op);
+		ok = (!strcmp(line, MP_NOT_STORED) && any_fits(op)) ||
+		     (!op->put && explain_miss(op));
 	} else if (op->op == MP_GAT && op->got.val) {
 		ok = op->put;
 	} else if (op->got.val || !strcmp(line, MP_NOT_STORED) ||
@@ -417,7 +416,7 @@ static void become(struct sim_key *k, const struct sim_state *st, bool early)
 			see(op, st);
 			continue;
 		}
-		if (!early || !(is_miss(op) ? !!may_be_gone(st) :
+		if (!early || !((is_miss(op) && may_be_gone(st)) ||
 				fits(op, st)))
 			wrong(op, is_miss(op) ? "a miss without a cause" :
 			      "an answer that was never true");

@@ -69,7 +69,7 @@ struct sim_state {
 };
 
 /* Pages of a key's last records that are remembered. */
-#define SIM_PAGES 16
+#define SIM_PAGES 128
 
 struct sim_key {
 	char name[MP_KEY_MAX + 1];
