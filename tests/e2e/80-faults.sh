@@ -146,7 +146,7 @@ begin "hang"
 mixed_start
 check "hang: suspended" dm suspend --nolockfs --noflush "$NAME"
 start=$(date +%s)
-check "hang: gets are answered" obj verify --first 3000 --count 300 --keys 10 --max-misses 300 \
+check "hang: gets are answered" obj verify --first 600 --count 300 --keys 10 --max-misses 300 \
 	--timeout 20 --seconds 30
 took=$(($(date +%s) - start))
 holds "hang: within their time" "$took < 30"
@@ -156,7 +156,7 @@ check "hang: over" dm resume "$NAME"
 mixed_end "hang"
 state
 if [ "$(stat kfc_device_state)" = ok ]; then
-	check "hang: what was missed then is there" obj verify --first 3000 --count 300 --max-misses 5
+	check "hang: what was missed then is there" obj verify --first 600 --count 300 --max-misses 5
 fi
 served "hang, over"
 unload_check "hang" "$DM"

@@ -10,21 +10,28 @@ store-inc := $(wildcard $(top)/module/*.h $(top)/libmp/*.h \
 	$(top)/tests/shim/*.h)
 store-flags := -D__KERNEL_SHIM__ -I$(top)/tests/shim -I$(top)/module \
 	-Wno-unused-parameter -Wno-sign-compare
+# Compiled once for all tests.
+store-objs := $(patsubst $(top)/%.c,$(O)/store/%.o,$(store-src))
 
-test_store-src := $(store-src)
+$(store-objs): $(O)/store/%.o: $(top)/%.c $(store-inc) $(here)Makefile \
+		$(here)store.mk
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(store-flags) -c -o $@ $<
+
+test_store-src := $(store-objs)
 test_store-inc := $(store-inc)
 test_store-flags := $(store-flags)
-test_command-src := $(store-src)
+test_command-src := $(store-objs)
 test_command-inc := $(store-inc)
 test_command-flags := $(store-flags)
-test_restart-src := $(store-src) $(top)/module/super.c \
+test_restart-src := $(store-objs) $(top)/module/super.c \
 	$(top)/module/foreign.c
 test_restart-inc := $(store-inc)
 test_restart-flags := $(store-flags)
-test_dump-src := $(store-src)
+test_dump-src := $(store-objs)
 test_dump-inc := $(store-inc)
 test_dump-flags := $(store-flags)
-test_expire-src := $(store-src)
+test_expire-src := $(store-objs)
 test_expire-inc := $(store-inc)
 test_expire-flags := $(store-flags)
 test_sizing-src := $(top)/module/record.c $(top)/module/index.c \
