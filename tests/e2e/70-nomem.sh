@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=512 smp=1 kernels=6.12,6.1 timeout=300
+# guest: mem=512 smp=1 kernels=6.12 timeout=300
 # shellcheck disable=SC2317  # functions are called by check
 #
 # More memory asked for than there is: refused, and nobody is killed for it.
