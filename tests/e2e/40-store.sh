@@ -81,17 +81,18 @@ unload_check "large" "${DEV}p1"
 unpart
 
 # --- discard=
-check "discard: a device that can" null_dev 24 discard=1
+check "discard: a device that can" null_dev 16 discard=1
 log_mark
 must_load "discard: insmod" device=/dev/nullb0 memory_mb=8 slab_size=1 index_mb=2 discard=1
 same "discard: nothing is said of it" "$(log_new | grep -c 'cannot discard')" 0
 check "discard: load 10,000 objects" obj load --count 10000 --seconds 60 --conns 4
-holds "discard: slabs were discarded" "$(stat kfc_discards) > 10"
-same "discard: each that was freed" "$(stat kfc_discards)" "$(stat extstore_page_reclaims)"
+all_discarded() { [ "$(stat kfc_discards)" = "$(stat extstore_page_reclaims)" ]; }
+check "discard: each slab that was freed" wait_for 10 all_discarded
+holds "discard: some were" "$(stat kfc_discards) > 5"
 same "discard: no errors" "$(stat kfc_discard_errors)" 0
 check "discard: the newest are all there" obj verify --first 9000 --count 1000 --max-misses 1
-check "discard: every answer is right or a miss" obj verify --count 9000 --shuffle \
-	--max-misses 9000 --seconds 60
+check "discard: every answer is right or a miss" obj verify --first 4000 --count 4000 --shuffle \
+	--max-misses 4000 --seconds 60
 holds "discard: many from the device" "$(stat kfc_device_hits) > 500"
 items=$(stat curr_items)
 unload_check "discard" /dev/nullb0
@@ -101,7 +102,7 @@ check "discard: and right" obj verify --first 9000 --count 1000 --max-misses 1
 holds "discard: no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
 unload_check "discard, again" /dev/nullb0
 null_gone
-check "discard: a device that cannot" null_dev 24
+check "discard: a device that cannot" null_dev 16
 log_mark
 must_load "discard: insmod, cannot" device=/dev/nullb0 memory_mb=8 slab_size=1 index_mb=2 discard=1
 same "discard: one line says so" "$(log_new | grep -c 'nullb0 cannot discard')" 1
@@ -118,7 +119,7 @@ for dev in "${DEV}p1" ""; do
 	must_load "$name: insmod" ${dev:+device="$dev"} memory_mb=32 slab_size=1 index_mb=4
 	check "$name: 3,000 objects that stay" obj load --count 3000 --seconds 30
 	stay=$(stat curr_items)
-	check "$name: 2,000 that expire" obj load --first 3000 --count 2000 --ttl 30 --seconds 30
+	check "$name: 2,000 that expire" obj load --first 3000 --count 2000 --ttl 15 --seconds 30
 	holds "$name: they are there" "$(stat curr_items) >= $stay + 1950"
 	check "$name: they go though nobody asks" wait_for 60 gone "$stay"
 	holds "$name: as reclaimed" "$(stat reclaimed) >= 1950"

@@ -159,11 +159,12 @@ null_gone() { if [ -d "$NULLB" ]; then echo 0 > "$NULLB/power"; rmdir "$NULLB"; 
 
 # wait_for SECONDS COMMAND...
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1)) tries=0
 	shift
 	while ! "$@" > /dev/null 2>&1; do
 		[ $SECONDS -le $end ] || return 1
-		sleep 0.1
+		# what takes its time is not asked for so often
+		if [ $((tries += 1)) -lt 20 ]; then sleep 0.1; else sleep 0.7; fi
 	done
 }
 
