@@ -55,13 +55,13 @@ same "wrap: one read for each hit on the device" \
 same "wrap: hits come from the device or memory" \
 	$(($(stat kfc_device_hits) + $(stat kfc_memory_hits))) "$(stat get_hits)"
 holds "wrap: many from the device" "$(stat kfc_device_hits) > 1000"
-check "wrap: mixed commands while it wraps" obj mixed --count 4000 --conns 4 --seconds 10 \
-	--ops 20000 --max-misses 1000000
+check "wrap: mixed commands while it wraps" obj mixed --count 4000 --conns 4 --seconds 6 \
+	--ops 12000 --max-misses 1000000
 tail -n 1 "$T/out" | sed 's/^/# /'
 in_background "$T/load2" obj load --count 8000 --seed 21 --seconds 60
 p=$BG
-check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 8 --seed 4 \
-	--ops 20000 --max-misses 1000000
+check "wrap: mixed beside a load" obj mixed --count 2000 --conns 3 --seconds 6 --seed 4 \
+	--ops 12000 --max-misses 1000000
 tail -n 1 "$T/out" | sed "s/^/# /"
 wait "$p" || not_ok "wrap: the load beside it" "$(tail -n 1 "$T/load2")"
 holds "wrap: no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
@@ -144,7 +144,7 @@ check "memory: the newest are all there" obj verify --first 10000 --count 2000 \
 check "memory: every answer is right or a miss" obj verify --count 10000 --max-misses 10000 \
 	--shuffle --seconds 60
 check "memory: mixed commands while it evicts" obj mixed --count 4000 --conns 4 \
-	--seconds 8 --ops 20000 --max-misses 1000000
+	--seconds 6 --ops 12000 --max-misses 1000000
 same "memory: the device was never asked" "$(stat kfc_device_reads)" 0
 unload_check "memory"
 

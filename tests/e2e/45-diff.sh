@@ -30,7 +30,7 @@ note "$(tail -n 1 "$T/out")"
 
 wipe "$DEV"
 must_load "insmod" device="$DEV" memory_mb=16
-for p in text:400 meta:400 binary:400 mixed:60; do
+for p in text:300 meta:300 binary:300 mixed:60; do
 	check "${p%:*}: as memcached" same_answers "${p%:*}" "${p#*:}"
 	grep -E '^# |differ$' "$T/out" | sed 's/^#* */# /'
 done

@@ -44,7 +44,7 @@ if [ -w $cpu ]; then
 	p=$BG
 	sleep 2
 	bad=0
-	for _ in 1 2 3; do
+	for _ in 1 2; do
 		echo 0 > $cpu || bad=$((bad + 1))
 		sleep 1.5
 		before=$(stat cmd_get)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: kernels=6.12,6.1 timeout=200
+# guest: kernels=6.12 timeout=200
 #
 # A guest that is rebooted, and one that is powered off, while the module is
 # loaded and serves: the next one on the same disk has everything. A guest that
