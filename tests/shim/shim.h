@@ -299,10 +299,11 @@ struct work_struct { void (*fn)(struct work_struct *w); };
 #define generate_random_uuid(u) get_random_bytes(u, 16)
 static inline void *memchr_inv(const void *p, int c, size_t n)
 {
-	for (; n; n--, p++)
-		if (*(const u8 *)p != (u8)c)
-			return (void *)p;
-	return NULL;
+	if (!n || (*(const u8 *)p == (u8)c && !memcmp(p, p + 1, n - 1)))
+		return NULL;
+	while (*(const u8 *)p == (u8)c)
+		p++;
+	return (void *)p;
 }
 #define memchr_inv memchr_inv
 struct bio_vec { struct page *bv_page; unsigned int bv_len, bv_offset; };
