@@ -11,7 +11,6 @@
 #define MP_TOKS		8
 /* Largest value length that is understood; more is a bad number. */
 #define MP_VLEN_MAX	(0x7fffffffu - 2)
-/* The first byte of every binary request. */
 
 struct mp_tok {
 	const u8 *p;

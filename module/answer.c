@@ -245,27 +245,35 @@ s64 kfc_ttl(struct kfc_cache *c, u32 exptime)
 }
 
 /**
- * kfc_meta_made() - the time to live of what mg or ma makes
+ * kfc_meta_expiry() - when what mg, ma or incr makes expires
  * @c: the cache
- * @req: the request, with N
- * @exptime: set to when it expires: of N and T the later one counts
- * @it: what is told of it is filled in
+ * @req: the request, with N or with a time to make an object with
+ *
+ * Any context. Return: the second, 0 for never; of N and T the later one counts
+ */
+u32 kfc_meta_expiry(struct kfc_cache *c, const struct mp_req *req)
+{
+	if (mp_from_meta(req) && mp_meta_before(req, 'N', 'T'))
+		return kfc_expiry(c, req->exptime);
+	return kfc_expiry(c, req->vivify_exptime);
+}
+
+/**
+ * kfc_meta_made() - the times to live of what was made
+ * @c: the cache
+ * @req: the request
+ * @it: what is told of it; they are filled in
  *
  * Any context.
  */
 void kfc_meta_made(struct kfc_cache *c, const struct mp_req *req,
-		   u32 *exptime, struct mp_meta_item *it)
+		   struct mp_meta_item *it)
 {
-	u32 touched = kfc_expiry(c, req->exptime);
-
-	*exptime = kfc_expiry(c, req->vivify_exptime);
 	it->created = true;
 	/* Before it was made it had no end. */
 	it->ttl = MP_TTL_NONE;
-	it->ttl_made = kfc_ttl(c, *exptime);
-	it->ttl_new = kfc_ttl(c, touched);
-	if (mp_from_meta(req) && mp_meta_before(req, 'N', 'T'))
-		*exptime = touched;
+	it->ttl_made = kfc_ttl(c, kfc_expiry(c, req->vivify_exptime));
+	it->ttl_new = kfc_ttl(c, kfc_expiry(c, req->exptime));
 }
 
 /**

@@ -79,7 +79,7 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	int ret;
 	u64 order;
 
-	kfc_meta_made(cl->cache, req, &attr.exptime, &it);
+	attr.exptime = kfc_meta_expiry(cl->cache, req);
 	if (mp_meta_has(req, 'b'))
 		attr.marks |= KFC_REC_BASE64;
 	if (mp_meta_has(req, 'E')) {
@@ -96,7 +96,7 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	lk->rec.cas = attr.marks & KFC_REC_CAS ? attr.cas : order;
 	lk->rec.time = kfc_now(cl->cache);
 	kfc_meta_item(cl->cache, lk, &it);
-	kfc_meta_made(cl->cache, req, &attr.exptime, &it);
+	kfc_meta_made(cl->cache, req, &it);
 	it.won = true;
 	kfc_answer_hit(cl, req, lk, &it);
 	return KFC_CMD_DONE;

@@ -224,7 +224,8 @@ static int count_from(struct kfc_client *cl, const struct mp_req *req,
 	struct mp_meta_item it = { };
 	struct kfc_attr attr = { };
 
-	kfc_meta_made(cl->cache, req, &attr.exptime, &it);
+	attr.exptime = kfc_meta_expiry(cl->cache, req);
+	kfc_meta_made(cl->cache, req, &it);
 	if (has_meta(req, 'b'))
 		attr.marks |= KFC_REC_BASE64;
 	choose_cas(req, &attr);

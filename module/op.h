@@ -112,8 +112,9 @@ void kfc_answer_number(struct kfc_client *cl, const struct mp_req *req, u64 n,
 		       const struct mp_meta_item *it);
 void kfc_answer_end(struct kfc_client *cl, const struct mp_req *req);
 s64 kfc_ttl(struct kfc_cache *c, u32 exptime);
+u32 kfc_meta_expiry(struct kfc_cache *c, const struct mp_req *req);
 void kfc_meta_made(struct kfc_cache *c, const struct mp_req *req,
-		   u32 *exptime, struct mp_meta_item *it);
+		   struct mp_meta_item *it);
 void kfc_meta_item(struct kfc_cache *c, const struct kfc_lookup *lk,
 		   struct mp_meta_item *it);
 u32 kfc_put_hit(char *dst, const struct mp_req *req,
