@@ -12,7 +12,6 @@
 #include <linux/cred.h>
 #include <linux/fcntl.h>
 #include <linux/in.h>
-#include <linux/inet.h>
 #include <linux/ipv6.h>
 #include <linux/net.h>
 #include <linux/nsproxy.h>
@@ -212,34 +211,22 @@ err:
 /**
  * kfc_listener_open() - bind an address and listen
  * @net: whose
- * @addr: the address as the user wrote it
+ * @addr: IPv4 or IPv6, with a port; one of KFC_MAX_LISTEN at most
  *
  * Nothing is accepted before kfc_listener_start().
  *
  * Context: may sleep. Takes the network namespace of the current process.
  * Return: 0 or an errno, after a line in the log.
  */
-int kfc_listener_open(struct kfc_net *net, const char *addr)
+int kfc_listener_open(struct kfc_net *net, const struct sockaddr_storage *addr)
 {
 	struct kfc_listener *l = &net->listeners[net->nr_listeners];
-	struct net *ns = current->nsproxy->net_ns;
-	char port[6];
 	int ret;
 
-	if (net->nr_listeners == KFC_MAX_LISTEN) {
-		pr_err("listen=: more than %d addresses\n", KFC_MAX_LISTEN);
-		return -EINVAL;
-	}
-	snprintf(port, sizeof(port), "%u", net->cache->cfg.port);
-	ret = inet_pton_with_scope(ns, AF_UNSPEC, addr, port, &l->addr);
-	if (ret) {
-		pr_err("listen=: \"%s\" is no IPv4 or IPv6 address of this machine\n",
-		       addr);
-		return -EINVAL;
-	}
+	l->addr = *addr;
 	l->net = net;
 	INIT_DELAYED_WORK(&l->work, kfc_listener_work);
-	ret = kfc_listener_bind(l, ns);
+	ret = kfc_listener_bind(l, current->nsproxy->net_ns);
 	if (ret == -EADDRINUSE)
 		pr_err("cannot listen on %pISpc: port in use (%d)\n", &l->addr,
 		       ret);

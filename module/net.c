@@ -8,7 +8,9 @@
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <linux/err.h>
+#include <linux/inet.h>
 #include <linux/kernel.h>
+#include <linux/nsproxy.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -71,6 +73,37 @@ static int kfc_net_start_workers(struct kfc_net *net)
 	return ret;
 }
 
+static int kfc_net_parse(const char *addr, u16 port,
+			 struct sockaddr_storage *to)
+{
+	char text[6];
+
+	snprintf(text, sizeof(text), "%u", port);
+	if (!inet_pton_with_scope(current->nsproxy->net_ns, AF_UNSPEC, addr,
+				  text, to))
+		return 0;
+	/* As an address it was good before, but an interface may be gone. */
+	pr_err("listen=: \"%s\" is no IPv4 or IPv6 address of this machine\n",
+	       addr);
+	return -EINVAL;
+}
+
+/* TCP, then UDP, at one of the addresses of listen=. */
+static int kfc_net_listen_at(struct kfc_net *net, const char *addr)
+{
+	const struct kfc_config *cfg = &net->cache->cfg;
+	struct sockaddr_storage to;
+	int ret = 0;
+
+	if (cfg->port)
+		ret = kfc_net_parse(addr, cfg->port, &to) ?:
+		      kfc_listener_open(net, &to);
+	if (!ret && cfg->udp_port)
+		ret = kfc_net_parse(addr, cfg->udp_port, &to) ?:
+		      kfc_udp_open(net, &to);
+	return ret;
+}
+
 static int kfc_net_listen(struct kfc_net *net)
 {
 	const struct kfc_config *cfg = &net->cache->cfg;
@@ -81,12 +114,8 @@ static int kfc_net_listen(struct kfc_net *net)
 	if (!list)
 		return -ENOMEM;
 	rest = list;
-	while (!ret && (addr = strsep(&rest, ","))) {
-		if (cfg->port)
-			ret = kfc_listener_open(net, addr);
-		if (!ret && cfg->udp_port)
-			ret = kfc_udp_open(net, addr);
-	}
+	while (!ret && (addr = strsep(&rest, ",")))
+		ret = kfc_net_listen_at(net, addr);
 	kfree(list);
 	/* Last: a file is the last thing to be made where something fails. */
 	if (!ret && cfg->unix_path)

@@ -7,7 +7,6 @@
 
 #include <linux/errno.h>
 #include <linux/in.h>
-#include <linux/inet.h>
 #include <linux/net.h>
 #include <linux/nsproxy.h>
 #include <linux/sched.h>
@@ -79,18 +78,16 @@ static bool kfc_udp_any(const struct sockaddr_storage *addr)
 /**
  * kfc_udp_open() - bind an address
  * @net: whose; no workers yet
- * @addr: the address as the user wrote it
+ * @addr: IPv4 or IPv6, with a port; one of KFC_MAX_LISTEN at most
  *
  * Nothing is received before kfc_udp_start().
  *
  * Context: may sleep. Takes the network namespace of the current process.
  * Return: 0 or an errno, after a line in the log.
  */
-int kfc_udp_open(struct kfc_net *net, const char *addr)
+int kfc_udp_open(struct kfc_net *net, const struct sockaddr_storage *addr)
 {
-	struct net *ns = current->nsproxy->net_ns;
 	struct kfc_udp_sock *us;
-	char port[6];
 	int ret;
 
 	if (!net->udp)
@@ -98,18 +95,12 @@ int kfc_udp_open(struct kfc_net *net, const char *addr)
 	if (!net->udp)
 		return -ENOMEM;
 	us = &net->udp->sock[net->udp->nr];
-	snprintf(port, sizeof(port), "%u", net->cache->cfg.udp_port);
-	ret = inet_pton_with_scope(ns, AF_UNSPEC, addr, port, &us->addr);
-	if (ret) {
-		pr_err("listen=: \"%s\" is no IPv4 or IPv6 address of this machine\n",
-		       addr);
-		return -EINVAL;
-	}
+	us->addr = *addr;
 	us->net = net;
 	us->nr = net->udp->nr;
 	us->any = kfc_udp_any(&us->addr);
 	us->loopback = kfc_addr_loopback(&us->addr);
-	ret = kfc_udp_bind(us, ns);
+	ret = kfc_udp_bind(us, current->nsproxy->net_ns);
 	if (ret == -EADDRINUSE)
 		pr_err("cannot take UDP at %pISpc: port in use (%d)\n",
 		       &us->addr, ret);

@@ -42,7 +42,7 @@ struct kfc_udp {
 	unsigned int nr;
 };
 
-int kfc_udp_open(struct kfc_net *net, const char *addr);
+int kfc_udp_open(struct kfc_net *net, const struct sockaddr_storage *addr);
 void kfc_udp_start(struct kfc_net *net);
 void kfc_udp_stop(struct kfc_net *net);
 void kfc_udp_close(struct kfc_net *net);

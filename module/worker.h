@@ -170,7 +170,7 @@ void kfc_worker_wake(struct kfc_worker *w);
 void kfc_worker_post(struct kfc_client *cl, struct kfc_event *ev);
 u8 *kfc_worker_rbuf(struct kfc_worker *w, u32 size, u32 *cap);
 
-int kfc_listener_open(struct kfc_net *net, const char *addr);
+int kfc_listener_open(struct kfc_net *net, const struct sockaddr_storage *addr);
 int kfc_listener_open_unix(struct kfc_net *net, const char *path, umode_t mode);
 void kfc_listener_start(struct kfc_net *net);
 void kfc_listener_stop(struct kfc_net *net);
