@@ -60,23 +60,6 @@ bool kfc_size_ok(struct kfc_cache *c, u32 klen, u32 flags, u64 vlen)
 	       vlen <= kfc_log_max_value(&c->log, klen);
 }
 
-static u32 fill_old(struct kfc_rsv *r, u32 at, const struct kfc_rec *old)
-{
-	u32 from = old->head, left = old->vlen;
-
-	while (left) {
-		struct kfc_piece pc = kfc_rec_piece(old->off, from, left);
-
-		kfc_rec_copy_in(r->pages, r->off, at,
-				page_address(old->pages[pc.page]) + pc.off,
-				pc.len);
-		at += pc.len;
-		from += pc.len;
-		left -= pc.len;
-	}
-	return at;
-}
-
 static u32 fill_value(struct kfc_rsv *r, u32 at, const struct kfc_value *val)
 {
 	u32 done = 0;
@@ -100,11 +83,11 @@ static void fill(struct kfc_rsv *r, const struct kfc_body *b)
 	u32 at = r->head, end = at + b->len;
 
 	if (b->old && b->old_first)
-		at = fill_old(r, at, b->old);
+		at = kfc_rec_copy_value(r->pages, r->off, at, b->old);
 	if (b->val)
 		at = fill_value(r, at, b->val);
 	if (b->old && !b->old_first)
-		at = fill_old(r, at, b->old);
+		at = kfc_rec_copy_value(r->pages, r->off, at, b->old);
 	if (b->num) {
 		kfc_rec_copy_in(r->pages, r->off, at, b->num, b->num_len);
 		for (at += b->num_len; at < end; at++)

@@ -124,6 +124,19 @@ void kfc_expire_note(struct kfc_slab *s, u32 exptime)
 	look_at(s, exptime);
 }
 
+/**
+ * kfc_expire_keep() - a slab has got a record that is older than the slab
+ * @s: the slab, OPEN
+ * @order: the record's order number
+ *
+ * Context: the writer thread.
+ */
+void kfc_expire_keep(struct kfc_slab *s, u64 order)
+{
+	if (order <= s->min_order)
+		WRITE_ONCE(s->min_order, order - 1);
+}
+
 /* Is nothing in a STORED slab alive? */
 static bool all_dead(struct kfc_cache *c, struct kfc_slab *s)
 {

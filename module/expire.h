@@ -40,6 +40,7 @@ void kfc_expire_exit(struct kfc_log *l);
 u64 kfc_expire_bound(u64 nr_slabs);
 void kfc_expire_open(struct kfc_slab *s, u64 order);
 void kfc_expire_note(struct kfc_slab *s, u32 exptime);
+void kfc_expire_keep(struct kfc_slab *s, u64 order);
 bool kfc_expire_step(struct kfc_cache *c, bool idle);
 
 #endif /* KFC_EXPIRE_H */

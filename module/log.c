@@ -118,10 +118,12 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 		    u32 tag, const struct kfc_attr *attr, struct kfc_rsv *r)
 {
 	struct kfc_log *l = &c->log;
-	struct kfc_head *h = &l->heads[raw_smp_processor_id() % l->nr_heads];
 	struct kfc_slab *full = NULL;
+	struct kfc_head *h;
 	int err = 0;
 
+	h = attr->kept ? kfc_log_kept(l) :
+			 &l->heads[raw_smp_processor_id() % l->nr_heads];
 	r->klen = key->len;
 	r->head = kfc_rec_head(key->len, attr->marks);
 	r->attr = *attr;
@@ -129,7 +131,7 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 	r->tag = tag;
 	spin_lock(&h->lock);
 	if (!h->slab || kfc_rare("seal_early") || !reserve_in(l, h->slab, r)) {
-		struct kfc_slab *s = kfc_slab_open(c);
+		struct kfc_slab *s = kfc_slab_open(c, attr->kept);
 
 		/* Without a successor the head stays: less may still fit. */
 		if (s) {
@@ -204,7 +206,7 @@ void kfc_log_commit(struct kfc_cache *c, struct kfc_rsv *r, u64 hash,
 		;
 	h->flags = cpu_to_le32(r->attr.flags);
 	h->exptime = cpu_to_le32(r->attr.exptime);
-	h->time = cpu_to_le32(kfc_now(c));
+	h->time = cpu_to_le32(r->attr.time ?: kfc_now(c));
 	seal_record(&c->log, r, hash, order, r->attr.exptime, KFC_REC_LIVE);
 	kfc_expire_note(r->slab, r->attr.exptime);
 }

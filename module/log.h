@@ -124,6 +124,22 @@ struct kfc_write {
 };
 
 /**
+ * struct kfc_window - pages of a slab on the device that reclaim has read
+ * @pages: room for them, NULL without a device
+ * @ok: which of them passed their checksum
+ * @max: how many there may be
+ * @first: the first, counted from the slab's
+ * @nr: how many there are
+ */
+struct kfc_window {
+	struct page **pages;
+	bool *ok;
+	u32 max;
+	u32 first;
+	u32 nr;
+};
+
+/**
  * struct kfc_log - the log
  * @geo: where slabs lie on the device; constant
  * @slabs: all slabs; constant
@@ -146,8 +162,10 @@ struct kfc_write {
  * @nr_free: length of @free
  * @nr_ready: length of @ready
  * @nr_stored: length of @stored
- * @nr_heads: how many heads
- * @heads: the heads
+ * @nr_heads: how many heads sets have
+ * @heads: the heads; behind them one for what reclaim carries forward
+ * @window: writer thread alone
+ * @in_vain: slabs reclaimed since sets got one; writer thread alone
  * @writes: writer thread alone
  * @errors: I/O errors in a row
  * @failed: the device is given up; set once, READ_ONCE elsewhere
@@ -189,6 +207,8 @@ struct kfc_log {
 	u32 nr_stored;
 	u32 nr_heads;
 	struct kfc_head *heads;
+	struct kfc_window window;
+	u32 in_vain;
 	struct kfc_write writes[KFC_WRITES];
 	atomic_t errors;
 	bool failed;
@@ -269,7 +289,7 @@ struct kfc_sum_page *kfc_log_summary(struct kfc_log *l, struct kfc_buf *b,
 int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 		 u64 first_seq);
 void kfc_log_exit(struct kfc_cache *c);
-struct kfc_slab *kfc_slab_open(struct kfc_cache *c);
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept);
 void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
 int kfc_log_resize(struct kfc_log *l, u64 bytes);
 int kfc_buf_add(struct kfc_log *l);
@@ -281,6 +301,12 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
 static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
 {
 	return &l->slabs[kfc_slot_page(slot) / l->slab_pages];
+}
+
+/* Where reclaim appends. */
+static inline struct kfc_head *kfc_log_kept(const struct kfc_log *l)
+{
+	return &l->heads[l->nr_heads];
 }
 
 /* Buffers that a log needs: each head has one open, one follows it. */
@@ -309,6 +335,26 @@ void kfc_log_settle(struct kfc_cache *c);
 void kfc_log_io_result(struct kfc_cache *c, int err);
 void kfc_log_fail(struct kfc_cache *c, const char *why);
 void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s);
+
+bool kfc_log_writes(struct kfc_cache *c);
+
+/**
+ * struct kfc_carry - what may still be carried forward from a slab
+ * @left: bytes of records
+ */
+struct kfc_carry {
+	u32 left;
+};
+
+/* carry.c */
+u32 kfc_carry_max(const struct kfc_config *cfg);
+int kfc_carry_init(struct kfc_cache *c);
+void kfc_carry_exit(struct kfc_log *l);
+u32 kfc_carry_reserve(const struct kfc_cache *c);
+void kfc_carry_begin(struct kfc_cache *c, struct kfc_slab *s,
+		     struct kfc_carry *cy);
+bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
+	       const struct kfc_sum_page *sp, u32 i);
 
 /* reclaim.c */
 enum kfc_evict {

@@ -43,6 +43,20 @@ static inline void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value,
 }
 
 /**
+ * kfc_saw_move() - a key's record was carried forward to another place
+ * @lk: the key, and the record's order number
+ * @old: the slot's value until then
+ * @value: the slot's value now
+ * @now: the time at which it had not expired
+ *
+ * Called under the lock of the key's group, right behind the store.
+ */
+static inline void kfc_saw_move(const struct kfc_lookup *lk, u64 old, u64 value,
+				u64 now)
+{
+}
+
+/**
  * kfc_saw_clear() - a slot was emptied
  * @pos: of the entry that it held
  * @old: its value until then

@@ -74,6 +74,7 @@ enum {
 	KFC_DUMP_ENABLED,
 	KFC_FLUSH_ENABLED,
 	KFC_DISCARD,
+	KFC_REINSERT_PCT,
 };
 
 static int kfc_memory_change(struct kfc_cache *c, u32 mb)
@@ -116,6 +117,8 @@ static struct kfc_number kfc_numbers[] = {
 	[KFC_FLUSH_ENABLED] = { "flush_enabled", 1, 0, 1, "",
 		offsetof(struct kfc_config, flush_enabled) },
 	[KFC_DISCARD] = { "discard", 0, 0, 1, "" },
+	[KFC_REINSERT_PCT] = { "reinsert_pct", 50, 0, 90, " %, 0 for off",
+		offsetof(struct kfc_config, reinsert_pct) },
 };
 
 /* The loaded cache, for run-time changes; kernel_param_lock(). */
@@ -311,6 +314,10 @@ module_param_cb(discard, &kfc_number_ops, &kfc_numbers[KFC_DISCARD],
 		0444);
 __MODULE_PARM_TYPE(discard, "uint");
 MODULE_PARM_DESC(discard, "1: tell the device which slabs are of no use any more (default 0)");
+module_param_cb(reinsert_pct, &kfc_number_ops, &kfc_numbers[KFC_REINSERT_PCT],
+		0644);
+__MODULE_PARM_TYPE(reinsert_pct, "uint");
+MODULE_PARM_DESC(reinsert_pct, "How much of a slab may be kept when it makes room: objects that were used since they were written, per cent of its bytes (default 50; 0: none)");
 
 static u32 kfc_value(int which)
 {
@@ -352,6 +359,7 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->dump_enabled = kfc_value(KFC_DUMP_ENABLED);
 	cfg->flush_enabled = kfc_value(KFC_FLUSH_ENABLED);
 	cfg->discard = kfc_value(KFC_DISCARD);
+	cfg->reinsert_pct = kfc_value(KFC_REINSERT_PCT);
 	return 0;
 }
 

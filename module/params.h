@@ -22,8 +22,9 @@ enum kfc_format {
  * struct kfc_config - the parameters, checked and with their defaults filled in
  *
  * Written by params.c at load; afterwards only idle_timeout, max_conns,
- * io_depth, read_timeout_ms, set_wait_ms, dump_enabled and flush_enabled may
- * change (WRITE_ONCE by params.c, READ_ONCE by everybody else).
+ * io_depth, read_timeout_ms, set_wait_ms, dump_enabled, flush_enabled and
+ * reinsert_pct may change (WRITE_ONCE by params.c, READ_ONCE by everybody
+ * else).
  */
 struct kfc_config {
 	const char *device;		/* NULL: memory only */
@@ -48,6 +49,7 @@ struct kfc_config {
 	u32 dump_enabled;		/* 0 or 1 */
 	u32 flush_enabled;		/* likewise */
 	u32 discard;			/* 0 or 1 */
+	u32 reinsert_pct;		/* of a slab, 0 = off */
 	u64 upload_bytes;
 	enum kfc_format format;
 	bool recover_crash;		/* after a crash, keep what can be */

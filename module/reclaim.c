@@ -187,19 +187,21 @@ free:
 	return NULL;
 }
 
+/* @cy: what may be carried forward, NULL for nothing. */
 static void drop_entries(struct kfc_cache *c, struct kfc_slab *s,
 			 const struct kfc_sum_page *sp, u32 nr,
-			 enum kfc_evict why)
+			 struct kfc_carry *cy, enum kfc_evict why)
 {
 	u32 i = min(s->nr_recs - nr * KFC_SUM_ENTRIES, KFC_SUM_ENTRIES);
 
 	/* Newest first: it is the one that a slot means. */
 	while (i--)
-		drop_entry(c, s, &sp->e[i], why);
+		if (!cy || !kfc_carry(c, cy, s, sp, i))
+			drop_entry(c, s, &sp->e[i], why);
 }
 
 static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
-			    enum kfc_evict why)
+			    struct kfc_carry *cy, enum kfc_evict why)
 {
 	u64 seed = kfc_slab_seed(&c->log, s->seq);
 	struct page **pages;
@@ -219,7 +221,7 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 			kfc_count(c, bad_summary);
 			ok = false;
 		} else {
-			drop_entries(c, s, sp, i, why);
+			drop_entries(c, s, sp, i, cy, why);
 		}
 		put_page(pages[n - 1 - i]);
 		cond_resched();
@@ -235,24 +237,31 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
  * @why: for the counters
  *
  * By the slab's summary, from memory or from the device; where that can't be
- * had, by a pass over the whole index. Context: the writer thread; sleeps.
+ * had, by a pass over the whole index. What makes room for others leaves
+ * behind what was used since it was written, see carry.c.
+ * Context: the writer thread; sleeps.
  */
 void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 		    enum kfc_evict why)
 {
 	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 	u32 i, n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+	struct kfc_carry carry, *cy = NULL;
 
 	if (!atomic_read(&s->live))
 		return;
+	if (why == KFC_EVICT_SPACE) {
+		kfc_carry_begin(c, s, &carry);
+		cy = &carry;
+	}
 	if (b) {
 		for (i = n; i--; ) {
 			drop_entries(c, s, kfc_log_summary(&c->log, b, i), i,
-				     why);
+				     cy, why);
 			cond_resched();
 		}
 	} else if (c->dev) {
-		empty_by_device(c, s, n, why);
+		empty_by_device(c, s, n, cy, why);
 	}
 	if (atomic_read(&s->live))
 		sweep(c, why, is_slab, s);

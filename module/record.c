@@ -114,6 +114,34 @@ void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len)
 }
 
 /**
+ * kfc_rec_copy_value() - copy the value of a record into another one
+ * @pages: the first page of the record that is being filled, and those behind
+ * @off: offset of that record in the first
+ * @at: where in it the value goes
+ * @from: the record that has the value
+ *
+ * Any context in which @from is valid; the caller holds the reservation.
+ * Return: where in the record the value ends
+ */
+u32 kfc_rec_copy_value(struct page **pages, u32 off, u32 at,
+		       const struct kfc_rec *from)
+{
+	u32 src = from->head, left = from->vlen;
+
+	while (left) {
+		struct kfc_piece pc = kfc_rec_piece(from->off, src, left);
+
+		kfc_rec_copy_in(pages, off, at,
+				page_address(from->pages[pc.page]) + pc.off,
+				pc.len);
+		at += pc.len;
+		src += pc.len;
+		left -= pc.len;
+	}
+	return at;
+}
+
+/**
  * kfc_rec_used() - note in a record when it was last used
  * @r: the record, on a page that never gets a checksum
  * @now: UNIX seconds

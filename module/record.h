@@ -138,15 +138,19 @@ struct kfc_key {
  * @flags: the client's
  * @exptime: UNIX seconds, 0 for never
  * @cas: the unique that the client chose, with KFC_REC_CAS in @marks
+ * @time: UNIX seconds when it was written, 0 for now
  * @marks: KFC_REC_STALE and so on
  * @fetched: the object counts as used already
+ * @kept: it goes where reclaim's go, not with what is new
  */
 struct kfc_attr {
 	u32 flags;
 	u32 exptime;
 	u64 cas;
+	u32 time;
 	u8 marks;
 	bool fetched;
+	bool kept;
 };
 
 /**
@@ -202,6 +206,8 @@ u32 kfc_rec_pages(u32 off, u32 bytes);
 struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len);
 void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
 		     u32 len);
+u32 kfc_rec_copy_value(struct page **pages, u32 off, u32 at,
+		       const struct kfc_rec *from);
 void kfc_rec_copy_out(void *dst, const struct kfc_rec *r, u32 from, u32 len);
 void kfc_rec_used(const struct kfc_rec *r, u32 now);
 

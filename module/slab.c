@@ -52,10 +52,12 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
 	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
 
 	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
+	       (nr_slabs ? kfc_carry_max(cfg) * (KFC_PAGE + sizeof(void *)) :
+			   0) +
 	       bufs * slab_pages * sizeof(void *) * 5 / 4 * KFC_LOG_GROWTH +
 	       max(nr_slabs, bufs * KFC_LOG_GROWTH) * sizeof(struct kfc_slab) +
 	       kfc_expire_bound(max(nr_slabs, bufs * KFC_LOG_GROWTH)) +
-	       KFC_MAX_HEADS * sizeof(struct kfc_head);
+	       (KFC_MAX_HEADS + 1) * sizeof(struct kfc_head);
 }
 
 static void init_lists(struct kfc_log *l)
@@ -161,12 +163,14 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
 	l->slabs = __vmalloc(array_size(l->nr_slabs, sizeof(*l->slabs)),
 			     KFC_BUF_GFP);
-	l->heads = kvcalloc(l->nr_heads, sizeof(*l->heads), GFP_KERNEL);
+	l->heads = kvcalloc(l->nr_heads + 1, sizeof(*l->heads), GFP_KERNEL);
 	l->orphans = kvcalloc(max_orphans(l, l->max_bufs),
 			      sizeof(*l->orphans), GFP_KERNEL);
 	if (!l->slabs || !l->heads || !l->orphans || kfc_expire_init(l))
 		goto nomem;
-	for (i = 0; i < l->nr_heads; i++)
+	if (c->dev && kfc_carry_init(c))
+		goto nomem;
+	for (i = 0; i <= l->nr_heads; i++)
 		spin_lock_init(&l->heads[i].lock);
 	for (i = 0; i < l->nr_slabs; i++) {
 		INIT_LIST_HEAD(&l->slabs[i].resident);
@@ -206,6 +210,7 @@ void kfc_log_exit(struct kfc_cache *c)
 	while (l->nr_orphans)
 		put_page(l->orphans[--l->nr_orphans]);
 	kfc_expire_exit(l);
+	kfc_carry_exit(l);
 	kvfree(l->orphans);
 	kvfree(l->heads);
 	vfree(l->slabs);
@@ -229,17 +234,19 @@ void kfc_log_kick(struct kfc_log *l)
 /**
  * kfc_slab_open() - take a READY slab for a head
  * @c: the cache
+ * @kept: for what reclaim carries forward: the last one is left for that
  *
  * Context: the head's lock is held. Return: the slab, OPEN and held once, or
  * NULL when none is ready; the writer is told
  */
-struct kfc_slab *kfc_slab_open(struct kfc_cache *c)
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept)
 {
 	struct kfc_log *l = &c->log;
-	struct kfc_slab *s;
+	struct kfc_slab *s = NULL;
 
 	spin_lock(&l->lock);
-	s = list_first_entry_or_null(&l->ready, struct kfc_slab, list);
+	if (kept || l->nr_ready > kfc_carry_reserve(c))
+		s = list_first_entry_or_null(&l->ready, struct kfc_slab, list);
 	if (s) {
 		list_del_init(&s->list);
 		l->nr_ready--;
@@ -251,7 +258,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c)
 		atomic_set(&s->holds, 1);
 		kfc_expire_open(s, atomic64_read(&c->order));
 		WRITE_ONCE(s->seq, l->next_seq++);
-	} else {
+	} else if (!kept) {
 		l->starved = true;
 	}
 	spin_unlock(&l->lock);

@@ -70,6 +70,9 @@ static const struct {
 	KFC_COUNTER(auth_errors, "auth_errors"),
 	KFC_COUNTER(total_items, "total_items"),
 	KFC_COUNTER(reclaimed, "reclaimed"),
+	KFC_COUNTER(reinserted, "kfc_reinserted"),
+	KFC_COUNTER(reinserted_bytes, "kfc_reinserted_bytes"),
+	KFC_COUNTER(reinsert_dropped, "kfc_reinsert_dropped"),
 	KFC_COUNTER(ev_space, "kfc_evictions_space"),
 	KFC_COUNTER(ev_index, "kfc_evictions_index_full"),
 	KFC_COUNTER(ev_device, "kfc_evictions_device_error"),
@@ -91,6 +94,8 @@ static const struct {
 	KFC_COUNTER(rmw_reads, "kfc_device_reads_modify"),
 	KFC_COUNTER(dump_reads, "kfc_device_reads_dump"),
 	KFC_COUNTER(sweep_reads, "kfc_sweep_reads"),
+	KFC_COUNTER(reclaim_reads, "kfc_device_reads_reclaim"),
+	KFC_COUNTER(reclaim_read_bytes, "kfc_device_read_bytes_reclaim"),
 	KFC_COUNTER(mem_hits, "kfc_memory_hits"),
 	KFC_COUNTER(pages_replaced, "kfc_lent_pages_replaced"),
 	KFC_COUNTER(uploads_evicted, "kfc_uploads_evicted"),
@@ -363,6 +368,7 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_u64(&l, "kfc_io_depth", READ_ONCE(cfg->io_depth));
 	kfc_u64(&l, "kfc_read_timeout_ms", READ_ONCE(cfg->read_timeout_ms));
 	kfc_u64(&l, "kfc_set_wait_ms", READ_ONCE(cfg->set_wait_ms));
+	kfc_u64(&l, "kfc_reinsert_pct", READ_ONCE(cfg->reinsert_pct));
 	kfc_line(&l, "kfc_cpus", "%*pbl", cpumask_pr_args(cfg->cpus));
 }
 

@@ -47,6 +47,9 @@ struct kfc_counters {
 	u64 auth_errors;
 	u64 total_items;
 	u64 reclaimed;
+	u64 reinserted;
+	u64 reinserted_bytes;
+	u64 reinsert_dropped;
 	u64 ev_space;
 	u64 ev_index;
 	u64 ev_device;
@@ -68,6 +71,8 @@ struct kfc_counters {
 	u64 rmw_reads;
 	u64 dump_reads;
 	u64 sweep_reads;
+	u64 reclaim_reads;
+	u64 reclaim_read_bytes;
 	u64 mem_hits;
 	u64 pages_replaced;
 	u64 uploads_evicted;

@@ -514,6 +514,50 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 }
 
 /**
+ * kfc_store_move() - make a filled reservation the place of the same record
+ * @c: the cache
+ * @lk: the key, the slot that was followed and the record's order number
+ * @r: the reservation; used up on success only
+ *
+ * The number stays, so that what was flushed stays flushed and a client's
+ * unique good. In no page does it hide a newer record or an older one hide it:
+ * the record that a slot means has the highest number of its tag so far.
+ *
+ * Context: the writer thread. Takes spinlocks, does not sleep.
+ * Return: 0, or -EAGAIN where the key is something else by now, or dead
+ */
+int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
+		   struct kfc_rsv *r)
+{
+	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
+	u32 pages = kfc_rec_pages(r->off, r->head + r->vlen);
+	u64 *slot, old, value, now;
+
+	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
+			      kfc_log_page(&c->log, r));
+	spin_lock(lock);
+	now = kfc_now(c);
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (!slot || !kfc_slot_same(*slot, lk->slot) ||
+	    lk->order < READ_ONCE(c->valid_from) ||
+	    (r->attr.exptime && r->attr.exptime <= now)) {
+		spin_unlock(lock);
+		return -EAGAIN;
+	}
+	kfc_log_commit(c, r, lk->key.hash, lk->order);
+	kfc_expire_keep(r->slab, lk->order);
+	atomic_inc(&r->slab->live);
+	old = *slot;
+	/* As in kfc_store_put(). */
+	smp_store_release(slot, value);
+	kfc_saw_move(lk, old, value, now);
+	atomic_dec(&kfc_slab_of(&c->log, old)->live);
+	spin_unlock(lock);
+	kfc_slab_put_hold(c, r->slab);
+	return 0;
+}
+
+/**
  * kfc_store_remove() - take a key out of the index
  * @c: the cache
  * @lk: the key, and what was found: its record by order number, or, pinned,

@@ -78,6 +78,8 @@ u32 kfc_read_max_pages(const struct kfc_cache *c);
 
 int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		  struct kfc_rsv *r, bool only_if, u64 *order);
+int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
+		   struct kfc_rsv *r);
 int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk);
 bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_flush(struct kfc_cache *c);

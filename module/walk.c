@@ -15,12 +15,21 @@
 #include "kfc.h"
 #include "walk.h"
 
-/* The newest slab that sets append to; any other would do. */
-static u32 newest_slab(struct kfc_log *l)
+/*
+ * The slab that reclaim appends to: nothing is carried there from where the
+ * walk has been, if it begins there. Else the newest, any other would do.
+ */
+static u32 first_slab(struct kfc_log *l)
 {
-	struct kfc_slab *best = NULL;
+	struct kfc_head *kept = kfc_log_kept(l);
+	struct kfc_slab *best;
 	u32 i;
 
+	spin_lock(&kept->lock);
+	best = kept->slab;
+	spin_unlock(&kept->lock);
+	if (best)
+		return best - l->slabs;
 	for (i = 0; i < l->nr_heads; i++) {
 		struct kfc_head *h = &l->heads[i];
 
@@ -43,8 +52,11 @@ void kfc_walk_init(struct kfc_cache *c, struct kfc_walk *w)
 {
 	memset(w, 0, sizeof(*w));
 	w->until = atomic64_read(&c->order);
+	spin_lock(&c->log.lock);
+	w->until_seq = c->log.next_seq;
+	spin_unlock(&c->log.lock);
 	w->left = c->log.nr_slabs;
-	w->slab = newest_slab(&c->log);
+	w->slab = first_slab(&c->log);
 }
 
 /**
@@ -75,7 +87,8 @@ static bool begin_slab(struct kfc_cache *c, struct kfc_walk *w,
 	w->picked = false;
 	w->sums = 0;
 	w->io_nr = 0;
-	return (u64)atomic64_read(&s->max_order) >= READ_ONCE(c->valid_from);
+	return w->seq < w->until_seq &&
+	       (u64)atomic64_read(&s->max_order) >= READ_ONCE(c->valid_from);
 }
 
 /* Does the slot of a key's hash point to this page, in this life of it? */

@@ -41,6 +41,8 @@ struct kfc_object {
 /**
  * struct kfc_walk - how far a walk over all objects has come
  * @until: the last order number before it began: later records are passed over
+ * @until_seq: slabs from this one on were opened since: what is in them is later
+ *	or was carried there, maybe from where it was walked already
  * @left: slabs to go, the present one included
  * @slab: the present one
  * @seq: the life of it that is walked, 0 before it is begun with
@@ -58,6 +60,7 @@ struct kfc_object {
  */
 struct kfc_walk {
 	u64 until;
+	u64 until_seq;
 	u32 left;
 	u32 slab;
 	u64 seq;

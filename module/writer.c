@@ -153,7 +153,14 @@ static void finish_write(struct kfc_cache *c, struct kfc_write *w)
 	make_stored(l, s);
 }
 
-static bool do_writes(struct kfc_cache *c)
+/**
+ * kfc_log_writes() - go on with writing sealed slabs
+ * @c: the cache
+ *
+ * Context: the writer thread; what takes it long calls this in between.
+ * Return: whether there was something to do
+ */
+bool kfc_log_writes(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	bool did = false;
@@ -337,6 +344,7 @@ static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
 		kfc_count(c, ext_page_evictions);
 	kfc_slab_free(c, s);
 	kfc_slab_empty(c, s, KFC_EVICT_SPACE);
+	c->log.in_vain++;
 	return true;
 }
 
@@ -366,7 +374,7 @@ static bool make_ready(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s;
 	struct kfc_buf *b;
-	bool starved;
+	bool starved = false;
 
 	if (list_empty(&l->free))
 		return list_empty(&l->drain) &&
@@ -383,8 +391,11 @@ static bool make_ready(struct kfc_cache *c)
 	s->state = KFC_SLAB_READY;
 	list_move_tail(&s->list, &l->ready);
 	l->nr_ready++;
-	starved = l->starved;
-	l->starved = false;
+	if (l->nr_ready > kfc_carry_reserve(c)) {
+		starved = l->starved;
+		l->starved = false;
+		l->in_vain = 0;
+	}
 	spin_unlock(&l->lock);
 	if (c->dev)
 		kfc_count(c, ext_page_allocs);
@@ -415,6 +426,12 @@ static bool adjust_bufs(struct kfc_cache *c)
 	return true;
 }
 
+/* One for each head, and one for what a reclaim carries forward. */
+static u32 want_ready(const struct kfc_cache *c)
+{
+	return c->log.nr_heads + kfc_carry_reserve(c);
+}
+
 static void keep_free(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
@@ -422,7 +439,7 @@ static void keep_free(struct kfc_cache *c)
 	/* Free slabs ahead of need, so that no set waits for a reclaim. */
 	if (c->dev && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
 	    (kfc_rare("reclaim_early") ||
-	     l->nr_free + l->nr_ready <= l->nr_heads))
+	     l->nr_free + l->nr_ready <= want_ready(c)))
 		reclaim_slab(c, oldest_stored(l));
 }
 
@@ -495,7 +512,7 @@ static void give_up(struct kfc_cache *c)
 bool kfc_log_step(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
-	bool did = do_writes(c);
+	bool did = kfc_log_writes(c);
 
 	check_gone(c);
 	if (READ_ONCE(l->failed) && !l->swept)
@@ -513,7 +530,7 @@ bool kfc_log_step(struct kfc_cache *c)
 	did |= drain(c);
 	did |= clean_bufs(c);
 	did |= adjust_bufs(c);
-	if (l->nr_ready < l->nr_heads)
+	if (l->nr_ready < want_ready(c))
 		did |= make_ready(c);
 	else
 		keep_free(c);
@@ -600,7 +617,7 @@ static void seal_heads(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	u32 i;
 
-	for (i = 0; i < l->nr_heads; i++) {
+	for (i = 0; i <= l->nr_heads; i++) {
 		struct kfc_head *h = &l->heads[i];
 		struct kfc_slab *s;
 
@@ -627,7 +644,7 @@ void kfc_log_settle(struct kfc_cache *c)
 	seal_heads(c);
 	for (;;) {
 		WRITE_ONCE(l->kicked, false);
-		if (do_writes(c))
+		if (kfc_log_writes(c))
 			continue;
 		if (!writes_out(l))
 			return;

@@ -234,7 +234,8 @@ def numbers():
             ("upload_mb", 0, 99999999), ("max_conns", 0, 1048577),
             ("idle_timeout", -1, 31536001), ("io_depth", 0, 4097),
             ("read_timeout_ms", 9, 600001), ("set_wait_ms", -1, 60001),
-            ("dump_enabled", -1, 2), ("flush_enabled", -1, 2), ("discard", -1, 2)):
+            ("dump_enabled", -1, 2), ("flush_enabled", -1, 2), ("discard", -1, 2),
+            ("reinsert_pct", -1, 91)):
         for value in (low, high, "x1"):
             refused(f"{p}={value}", "EINVAL", f"^{p}={value}: .*allowed are [0-9]",
                     f"{p}={value}")
@@ -337,7 +338,8 @@ def run_time():
             ("max_conns", "maxconns", 77, 0), ("idle_timeout", "idle_timeout", 60, "x"),
             ("io_depth", "kfc_io_depth", 128, 9999),
             ("read_timeout_ms", "kfc_read_timeout_ms", 500, 1),
-            ("set_wait_ms", "kfc_set_wait_ms", 0, 60001)):
+            ("set_wait_ms", "kfc_set_wait_ms", 0, 60001),
+            ("reinsert_pct", "kfc_reinsert_pct", 90, 91)):
         same(f"{name}={good} at run time", write(name, good), "")
         said()
         same(f"{name}={bad} at run time", write(name, bad), "EINVAL")
@@ -356,7 +358,7 @@ def run_time():
     for name in os.listdir(top):
         want = 0o644 if name in ("max_conns", "idle_timeout", "io_depth", "read_timeout_ms",
                                  "set_wait_ms", "dump_enabled", "flush_enabled",
-                                 "memory_mb", "auth_file") else 0o444
+                                 "memory_mb", "reinsert_pct", "auth_file") else 0o444
         same(f"mode of {name}", oct(stat.S_IMODE(os.stat(f"{top}/{name}").st_mode)), oct(want))
 
 

@@ -369,6 +369,7 @@ void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	cfg->set_wait_ms = 500;
 	cfg->dump_enabled = 1;
 	cfg->flush_enabled = 1;
+	cfg->reinsert_pct = 50;
 	waiting = e;
 	shim_wait = env_wait;
 	if (device_pages) {

@@ -25,7 +25,7 @@ struct drop {
 
 static struct drop drops[SIM_CPUS];
 static struct sim_client *clients_of[SIM_CPUS];
-static u64 seen_puts;
+static u64 seen_puts, seen_moves;
 static u64 flush_due, flush_set;	/* a delayed flush_all, and its step */
 
 struct sim_blob *blob_new(u32 len)
@@ -79,7 +79,7 @@ void model_start(void)
 	memset(drops, 0, sizeof(drops));
 	memset(clients_of, 0, sizeof(clients_of));
 	memset(sim_counters, 0, sizeof(sim_counters));
-	seen_puts = flush_due = flush_set = 0;
+	seen_puts = seen_moves = flush_due = flush_set = 0;
 }
 
 static void free_op(struct sim_op *op)
@@ -598,6 +598,29 @@ static bool is_writer(void)
 	return !model_client();
 }
 
+/* The key stays what it is; only where it lies is another place. */
+void kfc_saw_move(const struct kfc_lookup *lk, u64 old, u64 value, u64 now)
+{
+	struct sim_key *k = occupant(&lk->pos, old);
+
+	hash_log("move", lk->order ^ value ^ old << 1);
+	if (lk->key.len != k->len || memcmp(lk->key.p, k->name, k->len))
+		sim_fail("carried forward under another key's name");
+	if (lk->order != k->cur.order)
+		sim_fail("another version of key %.24s was carried forward",
+			 k->name);
+	if (!(old & KFC_SLOT_FETCHED))
+		sim_fail("carried forward, but not used since");
+	if (value & KFC_SLOT_FETCHED)
+		sim_fail("carried forward, and still counts as used");
+	if (k->cur.exp_hi && k->cur.exp_hi <= now)
+		sim_fail("an expired object was carried forward");
+	k->cur.page = kfc_slot_page(value);
+	k->cur.shares = was_on(k, k->cur.page);
+	k->pages[k->next_page++ % SIM_PAGES] = k->cur.page;
+	seen_moves++;
+}
+
 /* The last drop was not counted: a refused set, or flushed with its slab. */
 static void settle(struct drop *d)
 {
@@ -742,6 +765,7 @@ void model_check_counters(void)
 	EQUAL("curr_items", info.items, there);
 	EQUAL("used slots", slots, there);
 	EQUAL("total_items", n.total_items, seen_puts);
+	EQUAL("reinserted", n.reinserted, seen_moves);
 	EQUAL("get_hits + get_misses", n.get_hits + n.get_misses, n.cmd_get);
 	EQUAL("read errors", n.read_errors, sim_read_errors);
 	EQUAL("write errors", n.write_errors, sim_write_errors);

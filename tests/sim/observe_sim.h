@@ -8,6 +8,7 @@
 #define kfc_rare(name) SIM_COIN(SIM_RARE, name)
 
 void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order);
+void kfc_saw_move(const struct kfc_lookup *lk, u64 old, u64 value, u64 now);
 void kfc_saw_clear(const struct kfc_ipos *pos, u64 old);
 
 #endif /* KFC_OBSERVE_SIM_H */

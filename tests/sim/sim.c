@@ -44,6 +44,7 @@ static void draw_config(void)
 	cfg->set_wait_ms = 10 << sim_below(6);
 	cfg->flush_enabled = 1;
 	cfg->discard = sim_cfg.device_slabs && sim_one_in(2);
+	cfg->reinsert_pct = sim_one_in(4) ? 0 : sim_below(91);
 	/* Few groups, so that they fill; few tags, so that they collide. */
 	shim_hash_mask = ~0ULL;
 	bits = sim_below(8);

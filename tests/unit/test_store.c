@@ -580,6 +580,7 @@ static void test_largest(void **state)
 	int n, i;
 
 	env_start(&e, 4 << 20, 4, 12, 64 << 10);
+	e.c.cfg.reinsert_pct = 0;
 	env_client_init(&e, &ec);
 	for (i = 0; i < 40; i++) {
 		char key[8];
@@ -601,6 +602,208 @@ static void test_largest(void **state)
 	must(env_set(&e, &ec, "set", "a", 0, 0, value, len + 1, ""),
 	     "SERVER_ERROR object too large for cache\r\n");
 	ASK("END\r\n", "get a\r\n");
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+#define HOT 60
+
+static void hot_key(char *key, u32 k)
+{
+	sprintf(key, "hot-%u", k);
+}
+
+/* Objects that are used, and so much behind them that a small device is full. */
+static void heat(struct env *e, struct env_client *ec, u64 cas[HOT], bool use)
+{
+	char key[32];
+	u32 k;
+
+	for (k = 0; k < HOT; k++) {
+		hot_key(key, k);
+		must(env_set(e, ec, "set", key, k, k % 3 ? 0 : env_now + 100,
+			     make_value(k, 7, 200 * k), 200 * k, ""),
+		     "STORED\r\n");
+		/* Something beside it that nobody wants. */
+		env_set(e, ec, "set", "cold", 0, 0, value, 200 * k, "");
+		if (use)
+			sscanf(env_ask(e, ec, "gets %s\r\n", key),
+			       "VALUE %*s %*u %*u %llu", &cas[k]);
+	}
+}
+
+/* Rounds of the log: as many bytes as 30 slabs have. */
+static void wear(struct env *e, struct env_client *ec)
+{
+	u32 i;
+
+	for (i = 0; i < 5; i++)
+		push_out(e, ec);
+}
+
+static u32 hot_left(struct env *e, struct env_client *ec, const u64 cas[HOT])
+{
+	u32 k, n = 0;
+
+	for (k = 0; k < HOT; k++) {
+		char key[32], head[80];
+		const char *a;
+		int len;
+
+		hot_key(key, k);
+		a = env_ask(e, ec, "gets %s\r\n", key);
+		if (!strcmp(a, "END\r\n"))
+			continue;
+		len = sprintf(head, "VALUE %s %u %u %llu\r\n", key, k, 200 * k,
+			      cas[k]);
+		assert_memory_equal(a, head, len);
+		assert_memory_equal(a + len, make_value(k, 7, 200 * k),
+				    200 * k);
+		n++;
+	}
+	return n;
+}
+
+static u64 reinserted(u32 pct, bool device, bool use, u32 *left)
+{
+	struct env_client ec;
+	u64 n, cas[HOT];
+	struct env e;
+
+	srand(12);
+	env_start(&e, 128 << 10, device ? 6 : 30, device ? 30 : 0, 256 << 10);
+	e.c.cfg.reinsert_pct = pct;
+	env_client_init(&e, &ec);
+	heat(&e, &ec, cas, use);
+	wear(&e, &ec);
+	*left = hot_left(&e, &ec, cas);
+	n = e.counters.reinserted;
+	assert_true(!n || e.counters.reinserted_bytes > n * 34);
+	assert_int_equal(slots_used(&e), live_items(&e));
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+	return n;
+}
+
+/* What was used since it was written is carried forward, within the bound. */
+static void test_reinsert(void **state)
+{
+	int device;
+	u64 n;
+	u32 left;
+
+	for (device = 0; device < 2; device++) {
+		assert_int_equal(reinserted(0, device, true, &left), 0);
+		assert_int_equal(left, 0);
+		assert_int_equal(reinserted(90, device, false, &left), 0);
+		assert_int_equal(left, 0);
+		assert_int_equal(reinserted(90, device, true, &left), HOT);
+		assert_int_equal(left, HOT);
+		n = reinserted(10, device, true, &left);
+		assert_in_range(n, 1, HOT / 2);
+		assert_int_equal(left, n);
+	}
+}
+
+/* Once more only if it was used once more; the read is none of a client's. */
+static void test_reinsert_once(void **state)
+{
+	struct env_client ec;
+	u64 cas[HOT], reads;
+	struct env e;
+
+	srand(13);
+	env_start(&e, 128 << 10, 6, 30, 256 << 10);
+	e.c.cfg.reinsert_pct = 90;
+	env_client_init(&e, &ec);
+	heat(&e, &ec, cas, true);
+	wear(&e, &ec);
+	assert_int_equal(e.counters.reinserted, HOT);
+	assert_true(e.counters.reclaim_reads > 0);
+	assert_int_equal(e.counters.dev_reads, 0);
+	reads = e.counters.reclaim_reads;
+	wear(&e, &ec);
+	assert_int_equal(e.counters.reinserted, HOT);
+	assert_int_equal(e.counters.reclaim_reads, reads);
+	/* The last of them lie where reclaim would go on. */
+	assert_true(hot_left(&e, &ec, cas) < HOT / 2);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* Neither what has expired nor what was flushed, whatever was used. */
+static void test_reinsert_dead(void **state)
+{
+	struct env_client ec;
+	u64 cas[HOT];
+	struct env e;
+
+	srand(14);
+	env_start(&e, 128 << 10, 6, 30, 256 << 10);
+	e.c.cfg.reinsert_pct = 90;
+	env_client_init(&e, &ec);
+	heat(&e, &ec, cas, true);
+	env_now += 100;
+	wear(&e, &ec);
+	assert_int_equal(e.counters.reinserted, HOT - HOT / 3);
+	assert_int_equal(e.counters.reclaimed, HOT / 3);
+	assert_int_equal(hot_left(&e, &ec, cas), HOT - HOT / 3);
+	ASK("OK\r\n", "flush_all\r\n");
+	wear(&e, &ec);
+	assert_int_equal(e.counters.reinserted, HOT - HOT / 3);
+	assert_int_equal(hot_left(&e, &ec, cas), 0);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* Pages that come back otherwise than they were written are left behind. */
+static void test_reinsert_flipped(void **state)
+{
+	struct env_client ec;
+	u64 cas[HOT];
+	struct env e;
+	u32 i;
+
+	srand(16);
+	env_start(&e, 128 << 10, 6, 30, 256 << 10);
+	e.c.cfg.reinsert_pct = 90;
+	env_client_init(&e, &ec);
+	heat(&e, &ec, cas, true);
+	push_out(&e, &ec);
+	/* A bit in every other page of the first slab. */
+	for (i = 1; i < 31; i += 2)
+		e.d.mem[i * KFC_PAGE + 100] ^= 4;
+	wear(&e, &ec);
+	assert_true(e.counters.bad_page > 0);
+	assert_in_range(e.counters.reinserted, 1, HOT - 1);
+	assert_int_equal(hot_left(&e, &ec, cas), e.counters.reinserted);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* What can't be read is not carried forward. */
+static void test_reinsert_faults(void **state)
+{
+	struct env_client ec;
+	u64 cas[HOT];
+	struct env e;
+
+	srand(15);
+	env_start(&e, 128 << 10, 6, 30, 256 << 10);
+	e.c.cfg.reinsert_pct = 90;
+	env_client_init(&e, &ec);
+	heat(&e, &ec, cas, true);
+	push_out(&e, &ec);
+	/* The first slab's first half. */
+	e.d.bad_from = 1;
+	e.d.bad_to = 17;
+	wear(&e, &ec);
+	assert_in_range(e.counters.reinserted, 0, HOT - 1);
+	assert_true(e.counters.read_errors > 0);
+	assert_int_equal(e.counters.reinserted + e.counters.reinsert_dropped,
+			 HOT);
+	e.d.bad_to = 0;
+	assert_int_equal(hot_left(&e, &ec, cas), e.counters.reinserted);
 	env_client_exit(&e, &ec);
 	env_stop(&e);
 }
@@ -846,6 +1049,11 @@ int main(void)
 		cmocka_unit_test(test_read_timeout),
 		cmocka_unit_test(test_device_hangs),
 		cmocka_unit_test(test_largest),
+		cmocka_unit_test(test_reinsert),
+		cmocka_unit_test(test_reinsert_once),
+		cmocka_unit_test(test_reinsert_dead),
+		cmocka_unit_test(test_reinsert_faults),
+		cmocka_unit_test(test_reinsert_flipped),
 		cmocka_unit_test(test_device_fails),
 		cmocka_unit_test(test_lent_pages),
 		cmocka_unit_test(test_lent_out),

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Reinsertion: when a slab makes room, the objects in it that were used since
+ * they were written are carried forward to a head of their own, as they are.
+ *
+ * A record keeps its order number, so it stays what it was for flush_all, for
+ * a client's unique and for whoever modifies it meanwhile. It takes another
+ * use for it to be carried again.
+ */
+#include <linux/completion.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "kfc.h"
+#include "observe.h"
+#include "store.h"
+
+/* Pages that are read at once, or as many as the largest object has. */
+#define KFC_CARRY_READ	64
+/* Pages that nobody wants and that are read all the same, for one I/O less. */
+#define KFC_CARRY_GAP	8
+/* Slabs in a row that may be carried from while sets wait for a free one. */
+#define KFC_CARRY_TRIES	16
+
+/**
+ * kfc_carry_max() - pages that reclaim keeps for what it reads
+ * @cfg: the parameters
+ *
+ * Return: pages
+ */
+u32 kfc_carry_max(const struct kfc_config *cfg)
+{
+	u32 head = kfc_rec_head(250, KFC_REC_CAS);
+	u32 n = kfc_rec_pages(KFC_PAGE - head, head + cfg->item_max);
+
+	n = max_t(u32, kfc_class_pages(kfc_class_of(n)), KFC_CARRY_READ);
+	return min_t(u32, n, cfg->slab_bytes / KFC_PAGE);
+}
+
+/**
+ * kfc_carry_init() - get the memory that reads of reclaim need
+ * @c: the cache, with a device
+ *
+ * Context: may sleep. Return: 0 or -ENOMEM; kfc_carry_exit() is due anyway
+ */
+int kfc_carry_init(struct kfc_cache *c)
+{
+	struct kfc_window *w = &c->log.window;
+	u32 i;
+
+	w->max = kfc_carry_max(&c->cfg);
+	w->pages = kvcalloc(w->max, sizeof(*w->pages), GFP_KERNEL);
+	w->ok = kvcalloc(w->max, sizeof(*w->ok), GFP_KERNEL);
+	if (!w->pages || !w->ok)
+		return -ENOMEM;
+	for (i = 0; i < w->max; i++) {
+		w->pages[i] = alloc_page(GFP_KERNEL | __GFP_NORETRY |
+					 __GFP_NOWARN | __GFP_ZERO);
+		if (!w->pages[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * kfc_carry_exit() - give it back
+ * @l: the log
+ *
+ * Context: may sleep.
+ */
+void kfc_carry_exit(struct kfc_log *l)
+{
+	struct kfc_window *w = &l->window;
+	u32 i;
+
+	for (i = 0; w->pages && i < w->max && w->pages[i]; i++)
+		put_page(w->pages[i]);
+	kvfree(w->pages);
+	kvfree(w->ok);
+	memset(w, 0, sizeof(*w));
+}
+
+/**
+ * kfc_carry_reserve() - READY slabs that sets leave to reclaim
+ * @c: the cache
+ *
+ * Any context. Return: how many
+ */
+u32 kfc_carry_reserve(const struct kfc_cache *c)
+{
+	return READ_ONCE(c->cfg.reinsert_pct) ? 1 : 0;
+}
+
+/**
+ * kfc_carry_begin() - a slab is about to be emptied
+ * @c: the cache
+ * @s: the slab
+ * @cy: filled in
+ *
+ * Context: the writer thread.
+ */
+void kfc_carry_begin(struct kfc_cache *c, struct kfc_slab *s,
+		     struct kfc_carry *cy)
+{
+	cy->left = (u64)s->end * READ_ONCE(c->cfg.reinsert_pct) / 100;
+	/* Whatever is used how often, sets get their place in the end. */
+	if (c->log.in_vain >= KFC_CARRY_TRIES || kfc_rare("carry_nothing"))
+		cy->left = 0;
+	c->log.window.nr = 0;
+}
+
+/* Does the slot of an entry mean a record here that was used since? */
+static bool was_used(struct kfc_cache *c, struct kfc_slab *s,
+		     const struct kfc_sum_entry *e, struct kfc_lookup *lk)
+{
+	struct kfc_log *l = &c->log;
+	u64 *slot, page;
+
+	if (!e->order || kfc_store_dead(c, le64_to_cpu(e->order),
+					le32_to_cpu(e->exptime)))
+		return false;
+	page = (u64)(s - l->slabs) * l->slab_pages +
+	       le32_to_cpu(e->off) / KFC_PAGE;
+	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &lk->pos);
+	slot = kfc_index_find(&c->index, &lk->pos);
+	if (!slot)
+		return false;
+	lk->slot = READ_ONCE(*slot);
+	return lk->slot & KFC_SLOT_FETCHED && kfc_slot_page(lk->slot) == page &&
+	       kfc_slot_tag(lk->slot) == lk->pos.tag;
+}
+
+struct carry_read {
+	struct kfc_io io;
+	struct completion done;
+};
+
+static void carry_read_done(struct kfc_io *io)
+{
+	complete(&container_of(io, struct carry_read, io)->done);
+}
+
+static void read_window(struct kfc_cache *c, struct kfc_slab *s, u32 first,
+			u32 nr)
+{
+	struct carry_read rd = { .io.nr_pages = nr, .io.done = carry_read_done };
+	u64 seed = kfc_slab_seed(&c->log, s->seq);
+	struct kfc_window *w = &c->log.window;
+	struct kfc_log *l = &c->log;
+	u32 i;
+
+	w->first = first;
+	w->nr = nr;
+	init_completion(&rd.done);
+	rd.io.pages = w->pages;
+	rd.io.page_no = l->geo.slabs_at + (u64)(s - l->slabs) * l->slab_pages +
+			first;
+	kfc_count(c, reclaim_reads);
+	kfc_count_add(c, reclaim_read_bytes, (u64)nr * KFC_PAGE);
+	c->dev->ops->read(c->dev, &rd.io);
+	wait_for_completion(&rd.done);
+	kfc_log_io_result(c, rd.io.err);
+	if (rd.io.err)
+		kfc_count(c, read_errors);
+	for (i = 0; i < nr; i++) {
+		w->ok[i] = !rd.io.err && kfc_page_ok(page_address(w->pages[i]),
+						     seed, first + i);
+		if (!rd.io.err && !w->ok[i])
+			kfc_count(c, bad_page);
+	}
+	/* The slabs that are to be written have waited long enough. */
+	kfc_log_writes(c);
+}
+
+/*
+ * The page that an entry's slot means, read if need be together with what the
+ * entries in front of it will want.
+ */
+static struct page **read_pages(struct kfc_cache *c, struct kfc_slab *s,
+				const struct kfc_sum_page *sp, u32 i, u64 slot)
+{
+	struct kfc_window *w = &c->log.window;
+	u32 first = kfc_slot_page(slot) % c->log.slab_pages, end, page;
+	struct kfc_lookup lk;
+
+	end = first + kfc_class_pages(kfc_slot_class(slot));
+	end = min(end, c->log.slab_pages);
+	if (w->nr && first >= w->first && end <= w->first + w->nr)
+		return w->pages + (first - w->first);
+	if (end - first > w->max || READ_ONCE(c->log.failed))
+		return NULL;
+	for (page = first; i--; ) {
+		u32 at = le32_to_cpu(sp->e[i].off) / KFC_PAGE;
+
+		if (at > first || first - at > KFC_CARRY_GAP ||
+		    end - at > w->max)
+			break;
+		if (was_used(c, s, &sp->e[i], &lk))
+			first = at;
+	}
+	read_window(c, s, first, end - first);
+	return w->pages + (page - first);
+}
+
+/* Are the pages of a record what was written? Those in memory always are. */
+static bool pages_ok(const struct kfc_window *w, struct page **pages, u32 nr)
+{
+	u32 at = pages - w->pages;
+
+	for (; nr--; at++)
+		if (at >= w->nr || !w->ok[at])
+			return false;
+	return true;
+}
+
+/* The record that a slot means, and its key, which stays in its page. */
+static bool find_record(struct kfc_cache *c, struct page **pages,
+			struct kfc_lookup *lk)
+{
+	static const struct kfc_key any = { .p = (const u8 *)"" };
+	const struct kfc_rec_hdr *h;
+
+	/* Whose it is the record tells. */
+	if (kfc_page_search(pages, &any, &c->index, &lk->pos, &c->hkey,
+			    &lk->rec) != KFC_OTHER_KEY)
+		return false;
+	h = page_address(pages[0]) + lk->rec.off;
+	lk->key.p = (const u8 *)(h + 1);
+	lk->key.len = le32_to_cpu(h->lens) & 0xff;
+	lk->key.hash = siphash(lk->key.p, lk->key.len, &c->hkey);
+	lk->order = lk->rec.order;
+	return true;
+}
+
+static int append(struct kfc_cache *c, struct kfc_lookup *lk)
+{
+	const struct kfc_rec *rec = &lk->rec;
+	struct kfc_attr attr = {
+		.flags = rec->flags,
+		.exptime = rec->exptime,
+		.cas = rec->cas,
+		.time = rec->time,
+		.marks = rec->marks,
+		.kept = true,
+	};
+	struct kfc_rsv r;
+	int err;
+
+	err = kfc_log_reserve(c, &lk->key, rec->vlen, lk->pos.tag, &attr, &r);
+	if (err) {
+		kfc_count(c, reinsert_dropped);
+		return err;
+	}
+	kfc_rec_copy_value(r.pages, r.off, r.head, rec);
+	err = kfc_store_move(c, lk, &r);
+	if (err)
+		kfc_log_abort(c, &r);
+	return err;
+}
+
+/**
+ * kfc_carry() - carry an entry's object forward, if it was used
+ * @c: the cache
+ * @cy: from kfc_carry_begin(); what is left of it
+ * @s: the slab that is being emptied
+ * @sp: a page of its summary
+ * @i: the entry; those in front of it come next
+ *
+ * Context: the writer thread; sleeps.
+ * Return: true where the entry's slot points here no more
+ */
+bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
+	       const struct kfc_sum_page *sp, u32 i)
+{
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+	struct kfc_lookup lk;
+	struct page **pages;
+	u32 bytes;
+
+	if (!READ_ONCE(c->cfg.reinsert_pct) || !was_used(c, s, &sp->e[i], &lk))
+		return false;
+	if (!cy->left)
+		goto dropped;
+	if (b)
+		pages = &b->pages[kfc_slot_page(lk.slot) % c->log.slab_pages];
+	else
+		pages = read_pages(c, s, sp, i, lk.slot);
+	if (!pages || (!b && !pages_ok(&c->log.window, pages, 1)) ||
+	    !find_record(c, pages, &lk))
+		goto dropped;
+	bytes = lk.rec.head + lk.rec.vlen;
+	if (bytes > cy->left ||
+	    (!b && !pages_ok(&c->log.window, pages,
+			     kfc_rec_pages(lk.rec.off, bytes))))
+		goto dropped;
+	if (append(c, &lk))
+		return false;
+	cy->left -= bytes;
+	kfc_count(c, reinserted);
+	kfc_count_add(c, reinserted_bytes, bytes);
+	return true;
+dropped:
+	kfc_count(c, reinsert_dropped);
+	return false;
+}
