@@ -7,6 +7,7 @@
 
 #include "bound.h"
 #include "kfc.h"
+#include "memtier.h"
 #include "restart.h"
 #include "store.h"
 #include "super.h"
@@ -25,8 +26,8 @@ static u32 max_read_pages(const struct kfc_config *cfg)
  * kfc_cache_bound() - the most memory that the store takes
  * @c: the cache; its configuration is complete and the device known
  *
- * Return: bytes: index, slab buffers and table, reads in flight, dumps, what
- * loading and unloading need
+ * Return: bytes: index, slab buffers and table, fingerprints, reads in flight,
+ * dumps, what loading and unloading need
  */
 u64 kfc_cache_bound(const struct kfc_cache *c)
 {
@@ -36,6 +37,7 @@ u64 kfc_cache_bound(const struct kfc_cache *c)
 
 	return index + index / 512 + kfc_log_bound(&c->cfg, slabs) +
 	       kfc_restart_bound(c) +
+	       (c->dev ? 0 : kfc_ghost_bytes(&c->cfg)) +
 	       ARRAY_SIZE(c->dumping) * KFC_PAGE +
 	       (c->dev ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
 }
@@ -71,7 +73,7 @@ int kfc_cache_init(struct kfc_cache *c)
 	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
 	if (err)
 		goto index;
-	err = kfc_restart_init(c);
+	err = c->dev ? kfc_restart_init(c) : kfc_ghost_init(c);
 	if (err)
 		goto log;
 	err = kfc_log_start(c);
@@ -81,6 +83,7 @@ int kfc_cache_init(struct kfc_cache *c)
 	return 0;
 restart:
 	kfc_restart_exit(c);
+	kfc_ghost_exit(c);
 log:
 	kfc_log_exit(c);
 index:
@@ -130,6 +133,7 @@ void kfc_cache_exit(struct kfc_cache *c)
 	if (c->dev)
 		unload_device(c);
 	kfc_restart_exit(c);
+	kfc_ghost_exit(c);
 	kfc_log_exit(c);
 	kfc_index_exit(&c->index);
 	kfc_super_free(c);

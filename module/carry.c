@@ -38,8 +38,8 @@ u32 kfc_carry_max(const struct kfc_config *cfg)
 }
 
 /**
- * kfc_carry_init() - get the memory that reads of reclaim need
- * @c: the cache, with a device
+ * kfc_carry_init() - get the memory that reclaim needs
+ * @c: the cache
  *
  * Context: may sleep. Return: 0 or -ENOMEM; kfc_carry_exit() is due anyway
  */
@@ -48,7 +48,7 @@ int kfc_carry_init(struct kfc_cache *c)
 	struct kfc_window *w = &c->log.window;
 	u32 i;
 
-	w->max = kfc_carry_max(&c->cfg);
+	w->max = c->dev ? kfc_carry_max(&c->cfg) : 1;
 	w->pages = kvcalloc(w->max, sizeof(*w->pages), GFP_KERNEL);
 	w->ok = kvcalloc(w->max, sizeof(*w->ok), GFP_KERNEL);
 	if (!w->pages || !w->ok)
@@ -177,7 +177,8 @@ static void read_window(struct kfc_cache *c, struct kfc_slab *s, u32 first,
  * entries in front of it will want.
  */
 static struct page **read_pages(struct kfc_cache *c, struct kfc_slab *s,
-				const struct kfc_sum_page *sp, u32 i, u64 slot)
+				const struct kfc_sum_entry *e, u32 before,
+				u64 slot)
 {
 	struct kfc_window *w = &c->log.window;
 	u32 first = kfc_slot_page(slot) % c->log.slab_pages, end, page;
@@ -189,13 +190,13 @@ static struct page **read_pages(struct kfc_cache *c, struct kfc_slab *s,
 		return w->pages + (first - w->first);
 	if (end - first > w->max || READ_ONCE(c->log.failed))
 		return NULL;
-	for (page = first; i--; ) {
-		u32 at = le32_to_cpu(sp->e[i].off) / KFC_PAGE;
+	for (page = first; before--; ) {
+		u32 at = le32_to_cpu((--e)->off) / KFC_PAGE;
 
 		if (at > first || first - at > KFC_CARRY_GAP ||
 		    end - at > w->max)
 			break;
-		if (was_used(c, s, &sp->e[i], &lk))
+		if (was_used(c, s, e, &lk))
 			first = at;
 	}
 	read_window(c, s, first, end - first);
@@ -217,12 +218,9 @@ static bool pages_ok(const struct kfc_window *w, struct page **pages, u32 nr)
 static bool find_record(struct kfc_cache *c, struct page **pages,
 			struct kfc_lookup *lk)
 {
-	static const struct kfc_key any = { .p = (const u8 *)"" };
 	const struct kfc_rec_hdr *h;
 
-	/* Whose it is the record tells. */
-	if (kfc_page_search(pages, &any, &c->index, &lk->pos, &c->hkey,
-			    &lk->rec) != KFC_OTHER_KEY)
+	if (!kfc_page_meant(pages, &c->index, &lk->pos, &c->hkey, &lk->rec))
 		return false;
 	h = page_address(pages[0]) + lk->rec.off;
 	lk->key.p = (const u8 *)(h + 1);
@@ -263,28 +261,28 @@ static int append(struct kfc_cache *c, struct kfc_lookup *lk)
  * @c: the cache
  * @cy: from kfc_carry_begin(); what is left of it
  * @s: the slab that is being emptied
- * @sp: a page of its summary
- * @i: the entry; those in front of it come next
+ * @e: an entry of its summary
+ * @before: so many entries in front of it come next
  *
  * Context: the writer thread; sleeps.
  * Return: true where the entry's slot points here no more
  */
 bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
-	       const struct kfc_sum_page *sp, u32 i)
+	       const struct kfc_sum_entry *e, u32 before)
 {
 	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 	struct kfc_lookup lk;
 	struct page **pages;
 	u32 bytes;
 
-	if (!READ_ONCE(c->cfg.reinsert_pct) || !was_used(c, s, &sp->e[i], &lk))
+	if (!READ_ONCE(c->cfg.reinsert_pct) || !was_used(c, s, e, &lk))
 		return false;
 	if (!cy->left)
 		goto dropped;
 	if (b)
 		pages = &b->pages[kfc_slot_page(lk.slot) % c->log.slab_pages];
 	else
-		pages = read_pages(c, s, sp, i, lk.slot);
+		pages = read_pages(c, s, e, before, lk.slot);
 	if (!pages || (!b && !pages_ok(&c->log.window, pages, 1)) ||
 	    !find_record(c, pages, &lk))
 		goto dropped;

@@ -6,7 +6,7 @@
  * A slab without entries is freed ahead of its turn. One of which every object
  * is dead loses its entries in a pass over the index, many slabs in one pass,
  * and nothing is read from it. What is dead in the others is found by their
- * summaries, in memory or on the device, one slab in KFC_EXPIRE_MS at most and
+ * records in memory or a summary on the device, one slab in KFC_EXPIRE_MS and
  * only while there is nothing else to do.
  *
  * Nothing here is needed for a right answer, so all of it waits for a load that
@@ -31,9 +31,6 @@
 #define KFC_SWEEP_AGAIN		10
 /* ... and not at all where all of it will be dead so soon, s. */
 #define KFC_SWEEP_SOON		60
-/* Records that begin in a page, at most. */
-#define KFC_PAGE_RECS \
-	(KFC_PAGE_DATA / round_up(KFC_REC_HDR + 1, KFC_REC_ALIGN))
 
 /**
  * kfc_expire_bound() - the memory that looking for the dead takes
@@ -228,24 +225,28 @@ static void pass(struct kfc_cache *c)
 }
 
 /**
- * struct kfc_summary - a summary that is gone through
+ * struct kfc_sweep - a slab that is gone through
  * @c: the cache
- * @s: whose; it stays as it is, but for records that are added
- * @end: behind the last of its pages, in which it begins
- * @nr_pages: how many
+ * @s: the slab; it stays as it is, but for records that are added
+ * @b: its buffer, NULL where it has none
+ * @end: else behind the last of the pages of its summary, in which it begins
+ * @nr_pages: how many these are
  * @nr_recs: records
+ * @last: the last second in which anything of it expires, 0 for never
  */
-struct kfc_summary {
+struct kfc_sweep {
 	struct kfc_cache *c;
 	struct kfc_slab *s;
+	struct kfc_buf *b;
 	struct page **end;
 	u32 nr_pages;
 	u32 nr_recs;
+	u32 last;
 };
 
-static const struct kfc_sum_entry *entry(const struct kfc_summary *sm, u32 nr)
+static const struct kfc_sum_entry *entry(const struct kfc_sweep *sw, u32 nr)
 {
-	struct page *page = *(sm->end - 1 - nr / KFC_SUM_ENTRIES);
+	struct page *page = *(sw->end - 1 - nr / KFC_SUM_ENTRIES);
 	const struct kfc_sum_page *sp = page_address(page);
 
 	return &sp->e[nr % KFC_SUM_ENTRIES];
@@ -253,7 +254,7 @@ static const struct kfc_sum_entry *entry(const struct kfc_summary *sm, u32 nr)
 
 static u32 page_of(const struct kfc_sum_entry *e)
 {
-	return le32_to_cpu(READ_ONCE(e->off)) / KFC_PAGE;
+	return le32_to_cpu(e->off) / KFC_PAGE;
 }
 
 /* Does a slot mean @other and not @e, if it means one of them? */
@@ -262,7 +263,7 @@ static bool hides(struct kfc_cache *c, const struct kfc_sum_entry *other,
 {
 	struct kfc_ipos at;
 
-	if (le64_to_cpu(READ_ONCE(other->order)) <= le64_to_cpu(e->order) ||
+	if (le64_to_cpu(other->order) <= le64_to_cpu(e->order) ||
 	    page_of(other) != page_of(e))
 		return false;
 	kfc_index_locate(&c->index, le64_to_cpu(other->hash), &at);
@@ -272,43 +273,53 @@ static bool hides(struct kfc_cache *c, const struct kfc_sum_entry *other,
 
 /*
  * Of the records in a page that share a tag a slot means the newest: see
- * kfc_page_search(). What may hide one is committed under the same lock.
+ * kfc_page_search().
  */
-static bool is_hidden(const struct kfc_summary *sm, u32 nr,
-		      const struct kfc_ipos *pos)
+static bool is_hidden(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
+		      u32 nr, const struct kfc_ipos *pos)
 {
-	const struct kfc_sum_entry *e = entry(sm, nr);
 	u32 i = nr - min_t(u32, nr, KFC_PAGE_RECS);
-	u32 end = min_t(u32, READ_ONCE(sm->s->nr_recs), nr + KFC_PAGE_RECS);
+	u32 end = min_t(u32, sw->nr_recs, nr + KFC_PAGE_RECS);
 
 	for (; i < end; i++)
-		if (hides(sm->c, entry(sm, i), e, pos))
+		if (hides(sw->c, entry(sw, i), e, pos))
 			return true;
 	return false;
 }
 
-static void drop_dead(struct kfc_summary *sm, u32 nr)
+/* Does a slot that points to the page of a dead record mean a dead one? */
+static bool means_dead(const struct kfc_sweep *sw,
+		       const struct kfc_sum_entry *e, u32 nr,
+		       const struct kfc_ipos *pos)
 {
-	const struct kfc_sum_entry *e = entry(sm, nr);
-	u64 first = (u64)(sm->s - sm->c->log.slabs) * sm->c->log.slab_pages;
-	u64 hash = le64_to_cpu(READ_ONCE(e->hash)), *slot;
-	struct kfc_cache *c = sm->c;
+	struct kfc_cache *c = sw->c;
+	struct kfc_rec rec;
+
+	if (!sw->b)
+		return !is_hidden(sw, e, nr, pos);
+	return kfc_page_meant(&sw->b->pages[page_of(e)], &c->index, pos,
+			      &c->hkey, &rec) &&
+	       kfc_store_dead(c, rec.order, rec.exptime);
+}
+
+static void drop_dead(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
+		      u32 nr)
+{
+	struct kfc_cache *c = sw->c;
+	u64 first = (u64)(sw->s - c->log.slabs) * c->log.slab_pages, *slot;
 	struct kfc_ipos pos;
 	spinlock_t *lock; /* of the key's group */
 	bool hit = false;
 
-	kfc_index_locate(&c->index, hash, &pos);
+	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
 	lock = kfc_index_lock(&c->index, &pos);
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &pos);
-	/* It may have been on its way into the summary, but is there now. */
+	/* What may come before it is committed under the same lock. */
 	if (slot && kfc_slot_page(*slot) == first + page_of(e) &&
-	    le64_to_cpu(e->hash) == hash &&
-	    kfc_store_dead(c, le64_to_cpu(e->order),
-			   le32_to_cpu(e->exptime)) &&
-	    !is_hidden(sm, nr, &pos)) {
+	    means_dead(sw, e, nr, &pos)) {
 		kfc_index_clear(&c->index, &pos, slot);
-		atomic_dec(&sm->s->live);
+		atomic_dec(&sw->s->live);
 		hit = true;
 	}
 	spin_unlock(lock);
@@ -316,93 +327,107 @@ static void drop_dead(struct kfc_summary *sm, u32 nr)
 		kfc_count(c, reclaimed);
 }
 
-/* Take out what is dead. Return: the last second anything of it expires in */
-static u32 drop_all_dead(struct kfc_summary *sm)
+static void sweep_entry(struct kfc_sweep *sw, const struct kfc_sum_entry *e,
+			u32 nr)
 {
-	u64 now = kfc_now(sm->c), order;
-	u32 i, exptime, last = 1;
+	u64 now = kfc_now(sw->c), order = le64_to_cpu(e->order);
+	u32 exptime = le32_to_cpu(e->exptime);
 
-	for (i = 0; i < sm->nr_recs; i++) {
-		const struct kfc_sum_entry *e = entry(sm, i);
-
-		order = le64_to_cpu(READ_ONCE(e->order));
-		exptime = le32_to_cpu(READ_ONCE(e->exptime));
-		if (i % 1024 == 0)
-			cond_resched();
-		if (!order)
-			continue;
-		if (kfc_store_dead(sm->c, order, exptime))
-			drop_dead(sm, i);
-		else if (exptime)
-			look_at(sm->s, max_t(u64, exptime,
-					     now + KFC_SWEEP_AGAIN));
-		if (last)
-			last = exptime ? max(last, exptime) : 0;
-	}
-	return last;
+	if (!order)
+		return;
+	if (kfc_store_dead(sw->c, order, exptime))
+		drop_dead(sw, e, nr);
+	else if (exptime)
+		look_at(sw->s, max_t(u64, exptime, now + KFC_SWEEP_AGAIN));
+	if (sw->last)
+		sw->last = exptime ? max(sw->last, exptime) : 0;
 }
 
-static bool summary_ok(struct kfc_summary *sm)
+static void sweep_memory(struct kfc_sweep *sw)
 {
-	struct kfc_log *l = &sm->c->log;
-	u64 seed = kfc_slab_seed(l, sm->s->seq);
+	struct kfc_cache *c = sw->c;
+	struct kfc_sum_entry *e = page_address(c->log.window.pages[0]);
+	u32 i, n, page, end = DIV_ROUND_UP(READ_ONCE(sw->s->end), KFC_PAGE);
+
+	for (page = 0; page < end; page++) {
+		n = kfc_page_entries(page_address(sw->b->pages[page]), page,
+				     &c->hkey, e);
+		for (i = 0; i < n; i++)
+			sweep_entry(sw, &e[i], 0);
+		cond_resched();
+	}
+}
+
+static bool summary_ok(struct kfc_sweep *sw)
+{
+	struct kfc_log *l = &sw->c->log;
+	u64 seed = kfc_slab_seed(l, sw->s->seq);
 	u32 i;
 
-	for (i = 1; i <= sm->nr_pages; i++) {
-		struct kfc_sum_page *sp = page_address(*(sm->end - i));
+	for (i = 1; i <= sw->nr_pages; i++) {
+		struct kfc_sum_page *sp = page_address(*(sw->end - i));
 
 		if (!kfc_page_ok(sp, seed, l->slab_pages - i) ||
 		    le32_to_cpu(sp->magic) != KFC_SUM_MAGIC) {
-			kfc_count(sm->c, bad_summary);
+			kfc_count(sw->c, bad_summary);
 			return false;
 		}
 	}
 	return true;
 }
 
-static void sweep_device(struct kfc_summary *sm)
+static void sweep_summary(struct kfc_sweep *sw)
 {
-	struct kfc_slab *s = sm->s;
-	struct page **pages;
-	u32 i, last;
+	struct kfc_slab *s = sw->s;
+	u32 i;
 
-	kfc_count(sm->c, sweep_reads);
-	pages = kfc_slab_summary(sm->c, s, sm->nr_pages);
+	for (i = 0; i < sw->nr_recs; i++) {
+		sweep_entry(sw, entry(sw, i), i);
+		if (i % 1024 == 0)
+			cond_resched();
+	}
+	/* After a restart it is not known. */
+	if (!s->last_expiry)
+		WRITE_ONCE(s->last_expiry, sw->last);
+}
+
+static void sweep_device(struct kfc_sweep *sw)
+{
+	struct page **pages;
+	u32 i;
+
+	kfc_count(sw->c, sweep_reads);
+	pages = kfc_slab_summary(sw->c, sw->s, sw->nr_pages);
 	if (!pages) {
-		look_at(s, kfc_now(sm->c) + KFC_SWEEP_SOON);
+		look_at(sw->s, kfc_now(sw->c) + KFC_SWEEP_SOON);
 		return;
 	}
-	sm->end = pages + sm->nr_pages;
-	if (summary_ok(sm)) {
-		last = drop_all_dead(sm);
-		/* After a restart it is not known. */
-		if (!s->last_expiry)
-			WRITE_ONCE(s->last_expiry, last);
-	}
-	for (i = 0; i < sm->nr_pages; i++)
+	sw->end = pages + sw->nr_pages;
+	if (summary_ok(sw))
+		sweep_summary(sw);
+	for (i = 0; i < sw->nr_pages; i++)
 		put_page(pages[i]);
 	kvfree(pages);
 }
 
 static void sweep_slab(struct kfc_cache *c, struct kfc_slab *s, u32 nr_recs)
 {
-	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
-	struct kfc_summary sm = {
+	struct kfc_sweep sw = {
 		.c = c,
 		.s = s,
+		.b = rcu_dereference_protected(s->buf, 1),
 		.nr_pages = DIV_ROUND_UP(nr_recs, KFC_SUM_ENTRIES),
 		.nr_recs = nr_recs,
+		.last = 1,
 	};
 
 	/* First: records that come meanwhile have a say, too. */
 	WRITE_ONCE(s->min_order, READ_ONCE(c->valid_from));
 	xchg(&s->next_expiry, U32_MAX);
-	if (b) {
-		sm.end = b->pages + c->log.slab_pages;
-		drop_all_dead(&sm);
-	} else if (c->dev && !READ_ONCE(c->log.failed)) {
-		sweep_device(&sm);
-	}
+	if (sw.b)
+		sweep_memory(&sw);
+	else if (c->dev && !READ_ONCE(c->log.failed))
+		sweep_device(&sw);
 }
 
 /* Return: records of a slab that may have dead ones among them, else 0 */

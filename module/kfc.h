@@ -21,6 +21,16 @@ struct kfc_super_state;
 struct kfc_users;
 
 /**
+ * struct kfc_ghost - fingerprints of keys that were evicted unused
+ * @buckets: of some each, the oldest falls out; written by the writer thread
+ * @nr: how many buckets; constant
+ */
+struct kfc_ghost {
+	u64 *buckets;
+	u64 nr;
+};
+
+/**
  * struct kfc_cache - one cache; everything that changes hangs from here
  * @cfg: checked parameters
  * @counters: per-CPU counters that only go up; any context, this_cpu ops
@@ -37,6 +47,7 @@ struct kfc_users;
  * @loaded_at: kfc_now() at load; constant after load
  * @index: where each object lies
  * @log: the objects
+ * @ghost: of memtier.c, empty with a device
  * @dev: the device, NULL in memory-only mode; constant after load
  * @uuid: of the superblock; constant after load
  * @super: super.c's own, NULL in memory-only mode
@@ -73,6 +84,7 @@ struct kfc_cache {
 	u64 loaded_at;
 	struct kfc_index index;
 	struct kfc_log log;
+	struct kfc_ghost ghost;
 	struct kfc_dev *dev;
 	uuid_t uuid;
 	struct kfc_super_state *super;

@@ -6,6 +6,7 @@
 #include <linux/smp.h>
 
 #include "kfc.h"
+#include "memtier.h"
 #include "observe.h"
 
 /**
@@ -71,11 +72,12 @@ static void set_meta(struct kfc_rec_hdr *h, const struct kfc_rsv *r,
 static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 		       struct kfc_rsv *r)
 {
-	u32 sum_pages = s->nr_recs / KFC_SUM_ENTRIES + 1;
 	struct kfc_buf *b = own_buf(s);
 	struct kfc_rec_hdr *h;
-	u32 end;
+	u32 end, sum_pages = 0;
 
+	if (kfc_log_sums(l))
+		sum_pages = s->nr_recs / KFC_SUM_ENTRIES + 1;
 	end = kfc_rec_place(s->end, r->head, r->vlen, &r->slab_off);
 	if (end > (l->slab_pages - sum_pages) * KFC_PAGE)
 		return false;
@@ -118,12 +120,13 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 		    u32 tag, const struct kfc_attr *attr, struct kfc_rsv *r)
 {
 	struct kfc_log *l = &c->log;
+	bool kept = attr->kept || kfc_tier_keeps(c, key);
 	struct kfc_slab *full = NULL;
 	struct kfc_head *h;
 	int err = 0;
 
-	h = attr->kept ? kfc_log_kept(l) :
-			 &l->heads[raw_smp_processor_id() % l->nr_heads];
+	h = kept ? kfc_log_kept(l) :
+		   &l->heads[raw_smp_processor_id() % l->nr_heads];
 	r->klen = key->len;
 	r->head = kfc_rec_head(key->len, attr->marks);
 	r->attr = *attr;
@@ -131,7 +134,7 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 	r->tag = tag;
 	spin_lock(&h->lock);
 	if (!h->slab || kfc_rare("seal_early") || !reserve_in(l, h->slab, r)) {
-		struct kfc_slab *s = kfc_slab_open(c, attr->kept);
+		struct kfc_slab *s = kfc_slab_open(c, kept, attr->kept);
 
 		/* Without a successor the head stays: less may still fit. */
 		if (s) {
@@ -175,13 +178,16 @@ static void seal_record(struct kfc_log *l, struct kfc_rsv *r, u64 hash,
 			u64 order, u32 exptime, enum kfc_rec_state state)
 {
 	struct kfc_rec_hdr *h = page_address(r->pages[0]) + r->off;
-	struct kfc_sum_entry *e = sum_entry(l, r->slab, r->nr);
 
 	h->order = cpu_to_le64(order);
-	e->hash = cpu_to_le64(hash);
-	e->order = cpu_to_le64(order);
-	e->off = cpu_to_le32(r->slab_off);
-	e->exptime = cpu_to_le32(exptime);
+	if (kfc_log_sums(l)) {
+		struct kfc_sum_entry *e = sum_entry(l, r->slab, r->nr);
+
+		e->hash = cpu_to_le64(hash);
+		e->order = cpu_to_le64(order);
+		e->off = cpu_to_le32(r->slab_off);
+		e->exptime = cpu_to_le32(exptime);
+	}
 	set_meta(h, r, state);
 }
 

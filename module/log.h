@@ -72,6 +72,7 @@ struct kfc_buf {
  * @nr_recs: records; written under the head's lock while OPEN
  * @end: where the last record ends; likewise
  * @state: enum kfc_slab_state; log->lock
+ * @kept: opened for what is kept; log->lock, READ_ONCE
  */
 struct kfc_slab {
 	struct list_head list;
@@ -89,6 +90,7 @@ struct kfc_slab {
 	u32 nr_recs;
 	u32 end;
 	u8 state;
+	bool kept;
 };
 
 /**
@@ -125,7 +127,7 @@ struct kfc_write {
 
 /**
  * struct kfc_window - pages of a slab on the device that reclaim has read
- * @pages: room for them, NULL without a device
+ * @pages: room for them; without a device one page, for reclaim's own use
  * @ok: which of them passed their checksum
  * @max: how many there may be
  * @first: the first, counted from the slab's
@@ -156,12 +158,13 @@ struct kfc_window {
  * @ready: READY slabs
  * @sealed: SEALED slabs, to be written
  * @stored: STORED slabs, oldest first
- * @resident: those of them that have a buffer
+ * @resident: those of them that have a buffer, and of what is kept
  * @drain: DRAIN slabs
  * @bufs: buffers without a slab, zeroed
  * @nr_free: length of @free
  * @nr_ready: length of @ready
  * @nr_stored: length of @stored
+ * @nr_new: buffers that hold what is new, and not what is kept
  * @nr_heads: how many heads sets have
  * @heads: the heads; behind them one for what reclaim carries forward
  * @window: writer thread alone
@@ -199,12 +202,13 @@ struct kfc_log {
 	struct list_head ready;
 	struct list_head sealed;
 	struct list_head stored;
-	struct list_head resident;
+	struct list_head resident[2];
 	struct list_head drain;
 	struct list_head bufs;
 	u32 nr_free;
 	u32 nr_ready;
 	u32 nr_stored;
+	u32 nr_new;
 	u32 nr_heads;
 	struct kfc_head *heads;
 	struct kfc_window window;
@@ -289,7 +293,8 @@ struct kfc_sum_page *kfc_log_summary(struct kfc_log *l, struct kfc_buf *b,
 int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 		 u64 first_seq);
 void kfc_log_exit(struct kfc_cache *c);
-struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept);
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept,
+			       bool last);
 void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
 int kfc_log_resize(struct kfc_log *l, u64 bytes);
 int kfc_buf_add(struct kfc_log *l);
@@ -301,6 +306,12 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
 static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
 {
 	return &l->slabs[kfc_slot_page(slot) / l->slab_pages];
+}
+
+/* Have slabs a summary? Without a device their records are there to look at. */
+static inline bool kfc_log_sums(const struct kfc_log *l)
+{
+	return l->geo.nr_slabs;
 }
 
 /* Where reclaim appends. */
@@ -354,7 +365,7 @@ u32 kfc_carry_reserve(const struct kfc_cache *c);
 void kfc_carry_begin(struct kfc_cache *c, struct kfc_slab *s,
 		     struct kfc_carry *cy);
 bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
-	       const struct kfc_sum_page *sp, u32 i);
+	       const struct kfc_sum_entry *e, u32 before);
 
 /* reclaim.c */
 enum kfc_evict {

@@ -121,6 +121,11 @@ static struct kfc_number kfc_numbers[] = {
 		offsetof(struct kfc_config, reinsert_pct) },
 };
 
+/* Without a device nothing is written twice for what is reinserted. */
+#define KFC_REINSERT_MEMORY	90
+/* The smallest slab, in bytes, that is taken by itself. */
+#define KFC_LEAST_SLAB	(256U << 10)
+
 /* The loaded cache, for run-time changes; kernel_param_lock(). */
 static struct kfc_cache *kfc_live;
 
@@ -258,7 +263,7 @@ MODULE_PARM_DESC(index_mb, "Memory for the index, MiB (default 0: 2 % of the dev
 module_param_cb(slab_size, &kfc_number_ops, &kfc_numbers[KFC_SLAB_SIZE],
 		0444);
 __MODULE_PARM_TYPE(slab_size, "uint");
-MODULE_PARM_DESC(slab_size, "Size of a slab, MiB, a power of two from 1 to 64 (default 4)");
+MODULE_PARM_DESC(slab_size, "Size of a slab, MiB, a power of two from 1 to 64 (default 4; without a device as item_max needs it, 256 KiB and up)");
 
 module_param_cb(item_max, &kfc_number_ops, &kfc_numbers[KFC_ITEM_MAX],
 		0444);
@@ -317,16 +322,26 @@ MODULE_PARM_DESC(discard, "1: tell the device which slabs are of no use any more
 module_param_cb(reinsert_pct, &kfc_number_ops, &kfc_numbers[KFC_REINSERT_PCT],
 		0644);
 __MODULE_PARM_TYPE(reinsert_pct, "uint");
-MODULE_PARM_DESC(reinsert_pct, "How much of a slab may be kept when it makes room: objects that were used since they were written, per cent of its bytes (default 50; 0: none)");
+MODULE_PARM_DESC(reinsert_pct, "How much of a slab may be kept when it makes room: objects that were used since they were written, per cent of its bytes (default 50, 90 without a device; 0: none)");
 
 static u32 kfc_value(int which)
 {
 	return kfc_numbers[which].val;
 }
 
+/*
+ * Without a device a slab need not be worth an I/O: it is as small as the
+ * largest object lets it be, so that little memory is in slabs that are empty.
+ */
+static u32 kfc_params_slab(u32 item_max)
+{
+	return max_t(u32, roundup_pow_of_two(2 * item_max), KFC_LEAST_SLAB);
+}
+
 static int kfc_params_numbers(struct kfc_config *cfg)
 {
 	u32 slab = kfc_value(KFC_SLAB_SIZE);
+	u64 least;
 	int i, err = 0;
 
 	for (i = 0; i < ARRAY_SIZE(kfc_numbers) && !err; i++)
@@ -338,9 +353,13 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 		       slab);
 		return -EINVAL;
 	}
-	if (kfc_value(KFC_MEMORY_MB) < 4 * slab) {
-		pr_err("memory_mb=%u: allowed are %u (4 slabs of slab_size=%u) to %u MiB\n",
-		       kfc_value(KFC_MEMORY_MB), 4 * slab, slab,
+	cfg->slab_bytes = slab << 20;
+	if (!p_device && !kfc_numbers[KFC_SLAB_SIZE].given)
+		cfg->slab_bytes = kfc_params_slab(kfc_value(KFC_ITEM_MAX));
+	least = DIV_ROUND_UP(4ULL * cfg->slab_bytes, 1 << 20);
+	if (kfc_value(KFC_MEMORY_MB) < least) {
+		pr_err("memory_mb=%u: allowed are %llu (4 slabs of %u KiB) to %u MiB\n",
+		       kfc_value(KFC_MEMORY_MB), least, cfg->slab_bytes >> 10,
 		       kfc_numbers[KFC_MEMORY_MB].max);
 		return -EINVAL;
 	}
@@ -349,7 +368,6 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->memory_bytes = (u64)kfc_value(KFC_MEMORY_MB) << 20;
 	cfg->index_bytes = (u64)kfc_value(KFC_INDEX_MB) << 20;
 	cfg->index_auto = !cfg->index_bytes;
-	cfg->slab_bytes = slab << 20;
 	cfg->upload_bytes = (u64)kfc_value(KFC_UPLOAD_MB) << 20;
 	cfg->max_conns = kfc_value(KFC_MAX_CONNS);
 	cfg->idle_timeout = kfc_value(KFC_IDLE_TIMEOUT);
@@ -359,6 +377,8 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->dump_enabled = kfc_value(KFC_DUMP_ENABLED);
 	cfg->flush_enabled = kfc_value(KFC_FLUSH_ENABLED);
 	cfg->discard = kfc_value(KFC_DISCARD);
+	if (!p_device && !kfc_numbers[KFC_REINSERT_PCT].given)
+		kfc_numbers[KFC_REINSERT_PCT].val = KFC_REINSERT_MEMORY;
 	cfg->reinsert_pct = kfc_value(KFC_REINSERT_PCT);
 	return 0;
 }
@@ -368,11 +388,11 @@ static int kfc_params_item_max(struct kfc_config *cfg)
 	struct kfc_number *n = &kfc_numbers[KFC_ITEM_MAX];
 	u32 most = min_t(u32, cfg->slab_bytes / 2, KFC_VLEN_MAX);
 
-	if (!n->given)
+	if (!n->given && kfc_numbers[KFC_SLAB_SIZE].given)
 		n->val = min(n->val, cfg->slab_bytes / 4);
 	if (n->val > most) {
 		pr_err("item_max=%u: allowed are %u to %u bytes with slab_size=%u\n",
-		       n->val, n->min, most, kfc_value(KFC_SLAB_SIZE));
+		       n->val, n->min, most, cfg->slab_bytes >> 20);
 		return -EINVAL;
 	}
 	if (n->val > cfg->upload_bytes) {

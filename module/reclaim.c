@@ -9,6 +9,7 @@
 #include <linux/slab.h>
 
 #include "kfc.h"
+#include "memtier.h"
 #include "observe.h"
 
 static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
@@ -36,7 +37,7 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 	struct kfc_log *l = &c->log;
 	struct kfc_ipos pos;
 	u64 page, *slot;
-	bool hit = false;
+	bool hit = false, dead;
 	spinlock_t *lock; /* of the key's group */
 
 	if (!order)
@@ -53,9 +54,12 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 		hit = true;
 	}
 	spin_unlock(lock);
-	if (hit)
-		count_eviction(c, s, why, (exptime && exptime <= now) ||
-			       order < READ_ONCE(c->valid_from));
+	if (!hit)
+		return;
+	dead = (exptime && exptime <= now) || order < READ_ONCE(c->valid_from);
+	if (!dead && !s->kept)
+		kfc_ghost_add(c, le64_to_cpu(e->hash));
+	count_eviction(c, s, why, dead);
 }
 
 /**
@@ -196,8 +200,25 @@ static void drop_entries(struct kfc_cache *c, struct kfc_slab *s,
 
 	/* Newest first: it is the one that a slot means. */
 	while (i--)
-		if (!cy || !kfc_carry(c, cy, s, sp, i))
+		if (!cy || !kfc_carry(c, cy, s, &sp->e[i], i))
 			drop_entry(c, s, &sp->e[i], why);
+}
+
+static void empty_by_records(struct kfc_cache *c, struct kfc_slab *s,
+			     struct kfc_buf *b, struct kfc_carry *cy,
+			     enum kfc_evict why)
+{
+	struct kfc_sum_entry *e = page_address(c->log.window.pages[0]);
+	u32 i, page = DIV_ROUND_UP(s->end, KFC_PAGE);
+
+	while (page--) {
+		i = kfc_page_entries(page_address(b->pages[page]), page,
+				     &c->hkey, e);
+		while (i--)
+			if (!cy || !kfc_carry(c, cy, s, &e[i], i))
+				drop_entry(c, s, &e[i], why);
+		cond_resched();
+	}
 }
 
 static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
@@ -254,7 +275,9 @@ void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 		kfc_carry_begin(c, s, &carry);
 		cy = &carry;
 	}
-	if (b) {
+	if (b && !kfc_log_sums(&c->log)) {
+		empty_by_records(c, s, b, cy, why);
+	} else if (b) {
 		for (i = n; i--; ) {
 			drop_entries(c, s, kfc_log_summary(&c->log, b, i), i,
 				     cy, why);

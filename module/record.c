@@ -279,3 +279,59 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 	}
 	return res;
 }
+
+/**
+ * kfc_page_meant() - the record that a slot means, whosever it is
+ * @pages: as for kfc_page_search()
+ * @ix: likewise
+ * @pos: of a key that has the slot's tag
+ * @hkey: of the hash
+ * @rec: filled in where there is one
+ *
+ * Context: as kfc_page_search(). Return: whether there is one
+ */
+bool kfc_page_meant(struct page **pages, const struct kfc_index *ix,
+		    const struct kfc_ipos *pos, const siphash_key_t *hkey,
+		    struct kfc_rec *rec)
+{
+	static const struct kfc_key nobody = { .p = (const u8 *)"" };
+
+	return kfc_page_search(pages, &nobody, ix, pos, hkey, rec) ==
+	       KFC_OTHER_KEY;
+}
+
+/**
+ * kfc_page_entries() - what a summary tells of the records that begin in a page
+ * @p: the page, in memory
+ * @page: its number in the slab
+ * @hkey: of the hash
+ * @e: room for KFC_PAGE_RECS; filled in, the oldest first
+ *
+ * Context: as kfc_page_search(). Return: how many
+ */
+u32 kfc_page_entries(const void *p, u32 page, const siphash_key_t *hkey,
+		     struct kfc_sum_entry *e)
+{
+	const struct kfc_page_hdr *ph = p;
+	u32 off = le16_to_cpu(READ_ONCE(ph->first)), n = 0;
+
+	while (off >= KFC_PAGE_HDR && off + KFC_REC_HDR <= KFC_PAGE) {
+		const struct kfc_rec_hdr *h = p + off;
+		/* Pairs with the release in reserve_in(). */
+		u32 lens = le32_to_cpu(smp_load_acquire(&h->lens));
+		/* Pairs with the release in kfc_log_commit(). */
+		u32 meta = le32_to_cpu(smp_load_acquire(&h->meta));
+		u32 klen = lens & 0xff, head = kfc_rec_head(klen, meta);
+
+		if (!klen || off + head > KFC_PAGE)
+			break;
+		if ((meta & KFC_REC_STATE) == KFC_REC_LIVE) {
+			e[n].hash = cpu_to_le64(siphash(h + 1, klen, hkey));
+			e[n].order = h->order;
+			e[n].off = cpu_to_le32(page * KFC_PAGE + off);
+			e[n++].exptime = h->exptime;
+		}
+		off = round_up(off + head + (lens >> 8), KFC_REC_ALIGN);
+	}
+	return n;
+}

@@ -126,6 +126,11 @@ struct kfc_sum_page {
 
 static_assert(sizeof(struct kfc_sum_page) == KFC_PAGE);
 
+/* As many records of a key of one byte as begin in a page. */
+#define KFC_PAGE_RECS \
+	(KFC_PAGE_DATA / round_up(KFC_REC_HDR + 1, KFC_REC_ALIGN))
+static_assert(KFC_PAGE_RECS * sizeof(struct kfc_sum_entry) <= KFC_PAGE);
+
 /* A key and what its hash says, see kfc_key_init(). */
 struct kfc_key {
 	const u8 *p;
@@ -223,5 +228,10 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 				const struct kfc_index *ix,
 				const struct kfc_ipos *pos,
 				const siphash_key_t *hkey, struct kfc_rec *rec);
+bool kfc_page_meant(struct page **pages, const struct kfc_index *ix,
+		    const struct kfc_ipos *pos, const siphash_key_t *hkey,
+		    struct kfc_rec *rec);
+u32 kfc_page_entries(const void *p, u32 page, const siphash_key_t *hkey,
+		     struct kfc_sum_entry *e);
 
 #endif /* KFC_RECORD_H */

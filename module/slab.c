@@ -52,8 +52,8 @@ u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
 	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
 
 	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
-	       (nr_slabs ? kfc_carry_max(cfg) * (KFC_PAGE + sizeof(void *)) :
-			   0) +
+	       (nr_slabs ? kfc_carry_max(cfg) : 1) *
+	       (KFC_PAGE + sizeof(void *)) +
 	       bufs * slab_pages * sizeof(void *) * 5 / 4 * KFC_LOG_GROWTH +
 	       max(nr_slabs, bufs * KFC_LOG_GROWTH) * sizeof(struct kfc_slab) +
 	       kfc_expire_bound(max(nr_slabs, bufs * KFC_LOG_GROWTH)) +
@@ -67,7 +67,8 @@ static void init_lists(struct kfc_log *l)
 	INIT_LIST_HEAD(&l->ready);
 	INIT_LIST_HEAD(&l->sealed);
 	INIT_LIST_HEAD(&l->stored);
-	INIT_LIST_HEAD(&l->resident);
+	INIT_LIST_HEAD(&l->resident[0]);
+	INIT_LIST_HEAD(&l->resident[1]);
 	INIT_LIST_HEAD(&l->drain);
 	INIT_LIST_HEAD(&l->bufs);
 	INIT_LIST_HEAD(&l->dirty);
@@ -159,7 +160,8 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->nr_slabs = geo->nr_slabs ?: l->max_bufs;
 	l->next_seq = first_seq;
 	l->salt = c->hkey.key[0];
-	l->nr_heads = clamp_t(u32, l->want_bufs / 8, 1,
+	/* Without a device an open slab is memory that nothing is in yet. */
+	l->nr_heads = clamp_t(u32, l->want_bufs / (c->dev ? 8 : 64), 1,
 			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
 	l->slabs = __vmalloc(array_size(l->nr_slabs, sizeof(*l->slabs)),
 			     KFC_BUF_GFP);
@@ -168,7 +170,7 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 			      sizeof(*l->orphans), GFP_KERNEL);
 	if (!l->slabs || !l->heads || !l->orphans || kfc_expire_init(l))
 		goto nomem;
-	if (c->dev && kfc_carry_init(c))
+	if (kfc_carry_init(c))
 		goto nomem;
 	for (i = 0; i <= l->nr_heads; i++)
 		spin_lock_init(&l->heads[i].lock);
@@ -234,23 +236,26 @@ void kfc_log_kick(struct kfc_log *l)
 /**
  * kfc_slab_open() - take a READY slab for a head
  * @c: the cache
- * @kept: for what reclaim carries forward: the last one is left for that
+ * @kept: for what is kept
+ * @last: the last one, too: it is left for what reclaim carries forward
  *
  * Context: the head's lock is held. Return: the slab, OPEN and held once, or
  * NULL when none is ready; the writer is told
  */
-struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept)
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept, bool last)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s = NULL;
 
 	spin_lock(&l->lock);
-	if (kept || l->nr_ready > kfc_carry_reserve(c))
+	if (last || l->nr_ready > kfc_carry_reserve(c))
 		s = list_first_entry_or_null(&l->ready, struct kfc_slab, list);
 	if (s) {
 		list_del_init(&s->list);
 		l->nr_ready--;
 		s->state = KFC_SLAB_OPEN;
+		WRITE_ONCE(s->kept, kept);
+		l->nr_new += !kept;
 		WRITE_ONCE(s->opened, kfc_now(c));
 		s->nr_recs = 0;
 		s->end = 0;
@@ -258,7 +263,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept)
 		atomic_set(&s->holds, 1);
 		kfc_expire_open(s, atomic64_read(&c->order));
 		WRITE_ONCE(s->seq, l->next_seq++);
-	} else if (!kept) {
+	} else if (!last) {
 		l->starved = true;
 	}
 	spin_unlock(&l->lock);

@@ -273,6 +273,7 @@ static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "kfc_index_slots", log->index_slots);
 	kfc_u64(l, "kfc_index_used", log->index_used);
 	kfc_u64(l, "kfc_index_bytes", log->index_bytes);
+	kfc_u64(l, "kfc_ghost_bytes", c->ghost.nr * sizeof(u64));
 	kfc_u64(l, "kfc_slabs", log->slabs_total);
 	kfc_u64(l, "kfc_lent_pages", READ_ONCE(c->log.nr_orphans));
 	kfc_u64(l, "kfc_memory_bytes", log->mem_held);

@@ -12,6 +12,7 @@
 #include <linux/workqueue.h>
 
 #include "kfc.h"
+#include "memtier.h"
 #include "observe.h"
 #include "restart.h"
 
@@ -111,7 +112,7 @@ static void make_stored(struct kfc_log *l, struct kfc_slab *s)
 	spin_lock(&l->lock);
 	s->state = KFC_SLAB_STORED;
 	list_add_tail(&s->list, &l->stored);
-	list_add_tail(&s->resident, &l->resident);
+	list_add_tail(&s->resident, &l->resident[s->kept]);
 	l->nr_stored++;
 	spin_unlock(&l->lock);
 }
@@ -200,6 +201,9 @@ static bool take_buf(struct kfc_log *l, struct kfc_slab *s)
 	if (!b)
 		return false;
 	rcu_assign_pointer(s->buf, NULL);
+	spin_lock(&l->lock);
+	l->nr_new -= !s->kept;
+	spin_unlock(&l->lock);
 	list_add_tail(&b->list, &l->dirty);
 	return true;
 }
@@ -353,16 +357,27 @@ static struct kfc_slab *oldest_stored(struct kfc_log *l)
 	return list_first_entry_or_null(&l->stored, struct kfc_slab, list);
 }
 
+static struct kfc_slab *oldest_resident(struct kfc_log *l)
+{
+	struct kfc_slab *a, *b;
+
+	a = list_first_entry_or_null(&l->resident[0], struct kfc_slab, resident);
+	b = list_first_entry_or_null(&l->resident[1], struct kfc_slab, resident);
+	if (!a || !b)
+		return a ?: b;
+	return a->seq < b->seq ? a : b;
+}
+
 static bool spare_buf(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s;
 
-	s = list_first_entry_or_null(&l->resident, struct kfc_slab, resident);
+	if (!c->dev || READ_ONCE(l->failed))
+		return reclaim_slab(c, kfc_tier_victim(c));
+	s = oldest_resident(l);
 	if (!s)
 		return false;
-	if (!c->dev || READ_ONCE(l->failed))
-		return reclaim_slab(c, s);
 	spin_lock(&l->lock);
 	list_del_init(&s->resident);
 	spin_unlock(&l->lock);

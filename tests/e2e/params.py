@@ -244,8 +244,10 @@ def numbers():
     refused("port with no =", "EINVAL", r"^port=\(nothing\): .*allowed", "port")
     refused("a long one", "EINVAL", "^port=9{20,}: not a number", "port=" + "9" * 200)
     refused("slab_size=3", "EINVAL", "^slab_size=3: allowed are 1, 2, 4", "slab_size=3")
-    refused("memory_mb below 4 slabs", "EINVAL", "^memory_mb=15: allowed are 16",
-            "memory_mb=15")
+    refused("memory_mb below 4 slabs", "EINVAL", "^memory_mb=7: allowed are 8",
+            "memory_mb=7")
+    refused("memory_mb below 4 of those given", "EINVAL", "^memory_mb=15: allowed are 16",
+            "memory_mb=15", "slab_size=4")
     refused("item_max above half a slab", "EINVAL",
             "^item_max=524289: allowed are 1024 to 524288", "slab_size=1", "item_max=524289")
     refused("upload_mb below item_max", "EINVAL", "^upload_mb=1: allowed are 2",

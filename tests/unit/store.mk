@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-store-c := index record log slab writer reclaim carry expire restart save \
-	recover store cache op get modify meta answer body command statcmd prefix \
-	walk dump \
+store-c := index record log slab writer reclaim carry memtier expire restart \
+	save recover store cache op get modify meta answer body command statcmd \
+	prefix walk dump \
 	auth
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \

@@ -808,6 +808,91 @@ static void test_reinsert_faults(void **state)
 	env_stop(&e);
 }
 
+/* One set and, where it is to count as used, one get; its slab otherwise. */
+static void put_key(struct env *e, struct env_client *ec, const char *key,
+		    bool use)
+{
+	must(env_set(e, ec, "set", key, 0, 0, make_value(1, 1, 500), 500, ""),
+	     "STORED\r\n");
+	if (use)
+		assert_memory_equal(env_ask(e, ec, "get %s\r\n", key),
+				    "VALUE", 5);
+	step(e);
+}
+
+static bool is_kept(struct env *e, const char *key)
+{
+	struct kfc_lookup lk;
+	u64 *slot;
+
+	kfc_key_init(&e->c, &lk, (const u8 *)key, strlen(key));
+	slot = kfc_index_find(&e->c.index, &lk.pos);
+	return slot && kfc_slab_of(&e->c.log, *slot)->kept;
+}
+
+/* Keys that come once cost none that was used its place. */
+static void test_scan(void **state)
+{
+	struct env_client ec;
+	char key[32];
+	struct env e;
+	u32 i, hits = 0;
+
+	srand(17);
+	env_start(&e, 64 << 10, 64, 0, 256 << 10);
+	e.c.cfg.reinsert_pct = 90;
+	env_client_init(&e, &ec);
+	for (i = 0; i < 3000; i++) {
+		sprintf(key, "used-%u", i);
+		put_key(&e, &ec, key, true);
+	}
+	for (i = 0; i < 30000; i++) {
+		sprintf(key, "once-%u", i);
+		put_key(&e, &ec, key, false);
+	}
+	for (i = 0; i < 3000; i++)
+		hits += !!strncmp(env_ask(&e, &ec, "get used-%u\r\n", i),
+				  "END", 3);
+	assert_in_range(hits, 3000 * 90 / 100, 3000);
+	assert_int_equal(slots_used(&e), live_items(&e));
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* What was evicted unused and comes again is kept, and what replaces it. */
+static void test_ghost(void **state)
+{
+	struct env_client ec;
+	char key[32];
+	struct env e;
+	u32 i;
+
+	srand(18);
+	env_start(&e, 64 << 10, 64, 0, 256 << 10);
+	e.c.cfg.reinsert_pct = 90;
+	env_client_init(&e, &ec);
+	put_key(&e, &ec, "again", false);
+	assert_false(is_kept(&e, "again"));
+	/* Something has to be kept, or what is new has all of memory. */
+	for (i = 0; i < 3000; i++) {
+		sprintf(key, "used-%u", i);
+		put_key(&e, &ec, key, true);
+	}
+	for (i = 0; i < 6000; i++) {
+		sprintf(key, "once-%u", i);
+		put_key(&e, &ec, key, false);
+	}
+	ASK("END\r\n", "get again\r\n");
+	put_key(&e, &ec, "again", false);
+	assert_true(is_kept(&e, "again"));
+	put_key(&e, &ec, "again", false);
+	assert_true(is_kept(&e, "again"));
+	put_key(&e, &ec, "never", false);
+	assert_false(is_kept(&e, "never"));
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* Sixteen errors in a row: from then on the cache is one in memory. */
 static void test_device_fails(void **state)
 {
@@ -1054,6 +1139,8 @@ int main(void)
 		cmocka_unit_test(test_reinsert_dead),
 		cmocka_unit_test(test_reinsert_faults),
 		cmocka_unit_test(test_reinsert_flipped),
+		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_ghost),
 		cmocka_unit_test(test_device_fails),
 		cmocka_unit_test(test_lent_pages),
 		cmocka_unit_test(test_lent_out),
