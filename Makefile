@@ -51,13 +51,17 @@ unit sim fuzz:
 test:
 	@tests/run
 
+bench:
+	@tools/deps bench
+	@tests/bench/hitratio
+
 # PORT=11211 RUN_DISK_MB=4096 MEMORY_ONLY= MODARGS=
 run:
 	@tools/run
 
 clean:
 	rm -rf build kfatcache.ko
-	@for d in tests/unit tests/sim tests/fuzz; do \
+	@for d in tests/unit tests/sim tests/fuzz tests/bench; do \
 		if [ -e $$d/Makefile ]; then $(MAKE) -s -C $$d clean; fi; done
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
@@ -72,9 +76,10 @@ help:
 	@echo "                  MEMORY_ONLY=1: without the SSD; MODARGS='memory_mb=128 ...'"
 	@echo "make check        lint and unit tests: no root, no guest, under 2 minutes"
 	@echo "make test         everything, on guests with Linux 6.12 and 6.1"
+	@echo "make bench        hit ratios, beside memcached's: a table, CSV and a plot"
 	@echo "make lint, unit, sim, fuzz  parts of it; tests/run --help for more"
 	@echo "make clean        remove what was built here"
 	@echo "make distclean    ... and $(CACHE)"
 
 export PORT RUN_DISK_MB MEMORY_ONLY MODARGS
-.PHONY: all build kdir links check lint unit sim fuzz test run clean distclean help
+.PHONY: all build kdir links check lint unit sim fuzz test bench run clean distclean help
