@@ -10,6 +10,90 @@ int shim_poison = 0xa5;
 u64 shim_hash_mask = ~0ULL;
 long shim_pages;
 unsigned long jiffies = 1000;
+u64 shim_lines;
+bool shim_works_off;
+
+#ifdef KFC_SIM
+
+/* A coroutine each, for as long as there is something to do. */
+static int work_run(void *arg)
+{
+	struct work_struct *w = arg;
+
+	while (w->pending) {
+		w->pending = false;
+		w->fn(w);
+		sim_point();
+	}
+	w->running = false;
+	return 0;
+}
+
+void shim_queue_work(struct work_struct *w)
+{
+	sim_point();
+	w->pending = true;
+	if (w->running)
+		return;
+	w->running = true;
+	w->co = sim_spawn("work", work_run, w);
+}
+
+void shim_flush_work(struct work_struct *w, bool run)
+{
+	w->pending &= run;
+	while (w->running) {
+		sim_sleep(w->co, 10);
+		w->pending &= run;
+	}
+}
+
+#else
+
+static struct work_struct *works;
+
+void shim_run_works(void)
+{
+	struct work_struct *w;
+
+	while (!shim_works_off && (w = works)) {
+		works = w->next;
+		w->running = true;
+		while (w->pending) {
+			w->pending = false;
+			w->fn(w);
+		}
+		w->running = false;
+	}
+}
+
+void shim_queue_work(struct work_struct *w)
+{
+	if (w->pending)
+		return;
+	w->pending = true;
+	if (w->running)
+		return;
+	w->next = works;
+	works = w;
+	if (!shim_rcu_depth)
+		shim_run_works();
+}
+
+void shim_flush_work(struct work_struct *w, bool run)
+{
+	struct work_struct **p = &works;
+
+	if (run)
+		shim_run_works();
+	while (*p && *p != w)
+		p = &(*p)->next;
+	if (*p)
+		*p = w->next;
+	w->pending = false;
+}
+
+#endif
 
 struct page *alloc_page(gfp_t gfp)
 {

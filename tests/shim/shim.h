@@ -38,6 +38,7 @@ typedef unsigned int gfp_t;
 #define PAGE_SIZE 4096UL
 #define U64_MAX (~0ULL)
 #define U32_MAX UINT32_MAX
+#define S64_MAX INT64_MAX
 #define __rcu
 #define __percpu
 #define __init
@@ -45,6 +46,7 @@ typedef unsigned int gfp_t;
 #define ____cacheline_aligned_in_smp
 #define BIT(n) (1UL << (n))
 #define BIT_ULL(n) (1ULL << (n))
+#define noinline __attribute__((noinline))
 #define fallthrough __attribute__((fallthrough))
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -70,6 +72,7 @@ typedef unsigned int gfp_t;
 #define div_u64(a, b) ((u64)(a) / (b))
 #define div64_u64(a, b) ((u64)(a) / (b))
 #define div_u64_rem(a, b, r) (*(r) = (u64)(a) % (b), (u64)(a) / (b))
+#define ilog2(n) (31 - __builtin_clz(n))
 #define is_power_of_2(n) ((n) && !((n) & ((n) - 1)))
 #define array_size(a, b) ((size_t)(a) * (b))
 #define struct_size(p, m, n) (sizeof(*(p)) + sizeof((p)->m[0]) * (size_t)(n))
@@ -97,6 +100,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
 #define smp_mb() do { } while (0)
 #define smp_rmb() do { } while (0)
+#define smp_wmb() do { } while (0)
 #define smp_mb__after_atomic() do { } while (0)
 #define smp_mb__before_atomic() do { } while (0)
 #define cmpxchg(p, o, n) ({ __typeof__(*(p)) was_ = *(p); \
@@ -126,6 +130,7 @@ typedef struct { s64 v; } atomic64_t;
 typedef struct { bool held; } spinlock_t;
 #define spin_lock_init(l) ((l)->held = false)
 #define spin_lock(l) do { assert(!(l)->held); (l)->held = true; } while (0)
+#define spin_trylock(l) (!(l)->held && ((l)->held = true))
 #define spin_unlock(l) do { assert((l)->held); (l)->held = false; } while (0)
 
 struct mutex { bool held; };
@@ -135,8 +140,10 @@ struct mutex { bool held; };
 
 /* RCU */
 extern int shim_rcu_depth;
+void shim_run_works(void);
 #define rcu_read_lock() ((void)shim_rcu_depth++)
-#define rcu_read_unlock() do { assert(shim_rcu_depth > 0); shim_rcu_depth--; } while (0)
+#define rcu_read_unlock() do { assert(shim_rcu_depth > 0); \
+	if (!--shim_rcu_depth) shim_run_works(); } while (0)
 #define synchronize_rcu() assert(!shim_rcu_depth)
 #define rcu_dereference(p) ({ assert(shim_rcu_depth); (p); })
 #define rcu_dereference_protected(p, c) (p)
@@ -285,11 +292,21 @@ struct completion { bool done; };
 /* Brings about what the only thread waits for. */
 extern void (*shim_wait)(void);
 #define wait_for_completion(c) do { while (!(c)->done) shim_wait(); } while (0)
-/* Work is done at once. */
-struct work_struct { void (*fn)(struct work_struct *w); };
-#define INIT_WORK(w, f) ((w)->fn = (f))
-#define queue_work(q, w) ((w)->fn(w))
-#define flush_work(w) ((void)(w))
+/* Work is done at once, or as soon as it may wait for a grace period. */
+struct work_struct {
+	void (*fn)(struct work_struct *w);
+	struct work_struct *next;
+	bool pending;
+	bool running;
+	void *co;
+};
+extern bool shim_works_off;	/* ... or when shim_run_works() is called */
+void shim_queue_work(struct work_struct *w);
+void shim_flush_work(struct work_struct *w, bool run);
+#define INIT_WORK(w, f) (memset(w, 0, sizeof(*(w))), (void)((w)->fn = (f)))
+#define queue_work(q, w) shim_queue_work(w)
+#define flush_work(w) shim_flush_work(w, true)
+#define cancel_work_sync(w) shim_flush_work(w, false)
 
 /* the rest */
 #define __stringify_1(...) #__VA_ARGS__
@@ -309,6 +326,12 @@ static inline void *memchr_inv(const void *p, int c, size_t n)
 struct bio_vec { struct page *bv_page; unsigned int bv_len, bv_offset; };
 typedef struct { u8 b[16]; } uuid_t;
 typedef struct { unsigned long bits; } cpumask_var_t[1];
+struct percpu_counter { s64 count; };
+#define percpu_counter_init(c, n, g) ((c)->count = (n), 0)
+#define percpu_counter_destroy(c) ((void)(c))
+#define percpu_counter_add_batch(c, n, b) ((void)(b), (void)((c)->count += (n)))
+#define percpu_counter_read(c) ((c)->count)
+#define num_possible_cpus() 1
 #define this_cpu_inc(x) ((void)(x)++)
 #define this_cpu_add(x, n) ((void)((x) += (n)))
 #define pr_info(...) ((void)(0 && printf(__VA_ARGS__)))
@@ -319,7 +342,11 @@ extern char shim_warning[512];
 extern int shim_warnings;
 #define pr_warn(...) (shim_warnings++, \
 	(void)snprintf(shim_warning, sizeof(shim_warning), __VA_ARGS__))
+#define pr_warn_ratelimited(...) ((void)(0 && printf(__VA_ARGS__)))
 #define pr_notice(...) ((void)(0 && printf(__VA_ARGS__)))
+/* Lines of the index that were looked at; see module/observe.h. */
+extern u64 shim_lines;
+#define kfc_saw_lines(n) ((void)(shim_lines += (n)))
 #define WARN_ON_ONCE(c) ({ bool c_ = (c); assert(!c_); c_; })
 
 #ifdef KFC_SIM

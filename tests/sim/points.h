@@ -12,6 +12,8 @@
 #undef READ_ONCE
 #undef WRITE_ONCE
 #undef smp_mb
+#undef smp_wmb
+#undef smp_rmb
 #undef cmpxchg
 #undef try_cmpxchg64
 #define READ_ONCE(x) ({ sim_point(); \
@@ -19,6 +21,8 @@
 #define WRITE_ONCE(x, v) ({ __typeof__(x) new_ = (v); sim_point(); \
 	*(volatile __typeof__(x) *)&(x) = new_; })
 #define smp_mb() sim_point()
+#define smp_wmb() sim_point()
+#define smp_rmb() sim_point()
 #define cmpxchg(p, o, n) ({ sim_point(); __typeof__(*(p)) was_ = *(p); \
 	*(p) = was_ == (o) ? (n) : was_; was_; })
 #define try_cmpxchg64(p, o, n) ({ sim_point(); bool ok_ = *(p) == *(o); \
@@ -51,7 +55,9 @@
 
 /* locks */
 #undef spin_lock
+#undef spin_trylock
 #undef spin_unlock
+#define spin_trylock(l) sim_trylock(&(l)->held)
 #define spin_lock(l) sim_lock(&(l)->held)
 #define spin_unlock(l) sim_unlock(&(l)->held)
 

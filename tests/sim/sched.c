@@ -377,6 +377,15 @@ void sim_lock(bool *held)
 	*held = true;
 }
 
+bool sim_trylock(bool *held)
+{
+	sim_point();
+	if (*held)
+		return false;
+	*held = true;
+	return true;
+}
+
 void sim_unlock(bool *held)
 {
 	sim_point();

@@ -72,6 +72,7 @@ extern u64 sim_step_limit;
 void sim_point(void);
 void sim_yield(void);
 void sim_lock(bool *held);
+bool sim_trylock(bool *held);
 void sim_unlock(bool *held);
 void sim_rcu_lock(void);
 void sim_rcu_unlock(void);
