@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
 /*
  * What lies in the index area after a clean unload: the slab table, then the
- * slots of the index in ranges of neighbouring groups.
+ * slots of the index in ranges of neighbouring lines.
  *
  * Each page says what it holds and has a checksum of its own, so that a bad
  * one costs what it held and nothing else. A range has its fixed place, large
@@ -10,7 +10,6 @@
 #ifndef KFC_AREA_H
 #define KFC_AREA_H
 
-#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/kernel.h>
 #include <linux/math64.h>
@@ -28,7 +27,7 @@
  * @nr: slots or slabs in this page
  * @pages: pages of this range or table
  * @epoch: of the load that wrote it; pages of another are of no use
- * @first: group of the first slot, or number of the first slab
+ * @first: line of the first slot, or number of the first slab
  * @sum: xxh64 of the page with this field zero, seeded with the format, the
  *	epoch and the page's place in the area
  */
@@ -47,13 +46,12 @@ static_assert(sizeof(struct kfc_area_hdr) == 32);
 	((KFC_PAGE - sizeof(struct kfc_area_hdr)) / sizeof(__le64))
 
 /**
- * struct kfc_area_slots - a page of slots, in the order of their groups
- * @hdr: with the group of the first
- * @slot: as in the index
+ * struct kfc_area_slots - a page of slots, in the order of their lines
+ * @hdr: with the line of the first, at level 0
+ * @slot: as in the index; or, where it has no class, the line at level 0 of
+ *	those behind it, kfc_area_line()
  *
- * A slot's tag holds the low bits of its group's number: the group of a slot
- * is the next one, from that of the slot before on, that these bits fit. So no
- * two slots of a page are KFC_AREA_GAP groups apart.
+ * Which level they were at does not matter: line and tag tell where they go.
  */
 struct kfc_area_slots {
 	struct kfc_area_hdr hdr;
@@ -62,9 +60,13 @@ struct kfc_area_slots {
 
 static_assert(sizeof(struct kfc_area_slots) == KFC_PAGE);
 
-#define KFC_AREA_GAP_BITS	(KFC_INDEX_GROWTH - 3)
-#define KFC_AREA_GAP		BIT(KFC_AREA_GAP_BITS)
-static_assert(KFC_AREA_GAP * KFC_GROUP_LINES == BIT(KFC_INDEX_GROWTH));
+/* An entry of a page of slots that tells the line of those behind it. */
+static inline u64 kfc_area_line(u32 line0)
+{
+	return line0;
+}
+
+static_assert(U32_MAX >> KFC_INDEX_GROWTH <= KFC_SLOT_PAGE);
 
 /**
  * struct kfc_area_slab - one slab
@@ -100,12 +102,12 @@ struct kfc_area_slabs {
 
 static_assert(sizeof(struct kfc_area_slabs) == KFC_PAGE);
 
-/* Groups of a range, and the pages of its place. */
-#define KFC_RANGE_GROUPS	512U
-#define KFC_RANGE_LINES		(KFC_RANGE_GROUPS * KFC_GROUP_LINES)
+/* Lines at level 0 of a range, and the pages of its place. */
+#define KFC_RANGE_LINES		8U
 #define KFC_RANGE_PAGES		65U
-/* One page more than the slots need pays for gaps: they save far more. */
-static_assert(KFC_RANGE_GROUPS * KFC_GROUP_SLOTS <=
+/* Slots that a line may become, and what tells their line. */
+#define KFC_AREA_LINE_SLOTS	((KFC_LINE_SLOTS << KFC_INDEX_GROWTH) + 1U)
+static_assert(KFC_RANGE_LINES * KFC_AREA_LINE_SLOTS <=
 	      KFC_RANGE_PAGES * KFC_AREA_SLOTS);
 
 struct kfc_cache;
@@ -118,17 +120,17 @@ static inline u32 kfc_area_table(u32 nr_slabs)
 	return DIV_ROUND_UP(nr_slabs, (u32)KFC_AREA_SLABS);
 }
 
-/* Pages of the place of @lines lines, KFC_RANGE_LINES at most. */
-static inline u32 kfc_area_range(u32 lines)
+/* Pages of the place of @lines0 lines, KFC_RANGE_LINES at most. */
+static inline u32 kfc_area_range(u32 lines0)
 {
-	return DIV_ROUND_UP(lines * KFC_LINE_SLOTS, (u32)KFC_AREA_SLOTS);
+	return DIV_ROUND_UP(lines0 * KFC_AREA_LINE_SLOTS, (u32)KFC_AREA_SLOTS);
 }
 
-/* Pages that an index of @lines lines and @nr_slabs slabs take. */
-static inline u64 kfc_area_pages(u64 lines, u32 nr_slabs)
+/* Pages that an index of @lines0 lines and @nr_slabs slabs take. */
+static inline u64 kfc_area_pages(u64 lines0, u32 nr_slabs)
 {
 	u32 rest;
-	u64 full = div_u64_rem(lines, KFC_RANGE_LINES, &rest);
+	u64 full = div_u64_rem(lines0, KFC_RANGE_LINES, &rest);
 
 	return kfc_area_table(nr_slabs) + full * KFC_RANGE_PAGES +
 	       kfc_area_range(rest);
@@ -143,7 +145,8 @@ static inline u64 kfc_area_fits(u64 pages, u32 nr_slabs)
 	if (pages <= table)
 		return 0;
 	full = div_u64_rem(pages - table, KFC_RANGE_PAGES, &rest);
-	return full * KFC_RANGE_LINES + rest * KFC_AREA_SLOTS / KFC_LINE_SLOTS;
+	return full * KFC_RANGE_LINES +
+	       rest * (u32)KFC_AREA_SLOTS / KFC_AREA_LINE_SLOTS;
 }
 
 #endif /* KFC_AREA_H */

@@ -35,7 +35,7 @@ u64 kfc_cache_bound(const struct kfc_cache *c)
 				     c->cfg.slab_bytes) : 0;
 	u64 index = kfc_index_size(c->cfg.index_bytes);
 
-	return index + index / 512 + kfc_log_bound(&c->cfg, slabs) +
+	return kfc_index_bound(index) + kfc_log_bound(&c->cfg, slabs) +
 	       kfc_restart_bound(c) +
 	       (c->dev ? 0 : kfc_ghost_bytes(&c->cfg)) +
 	       ARRAY_SIZE(c->dumping) * KFC_PAGE +
@@ -66,7 +66,8 @@ int kfc_cache_init(struct kfc_cache *c)
 	err = c->dev ? kfc_super_load(c, &geo) : start_empty(c, &geo);
 	if (err)
 		return err;
-	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes));
+	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes),
+			     c->saved.level);
 	if (err)
 		goto super;
 	c->max_read_pages = max_read_pages(&c->cfg);
@@ -130,6 +131,7 @@ void kfc_cache_exit(struct kfc_cache *c)
 	WARN_ON_ONCE(atomic_read(&c->reads) || atomic_read(&c->read_pages));
 	kfc_restart_finish(c);
 	kfc_log_stop(c);
+	kfc_index_stop(&c->index);
 	if (c->dev)
 		unload_device(c);
 	kfc_restart_exit(c);

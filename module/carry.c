@@ -9,6 +9,7 @@
  */
 #include <linux/completion.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 
 #include "kfc.h"
@@ -114,7 +115,7 @@ static bool was_used(struct kfc_cache *c, struct kfc_slab *s,
 		     const struct kfc_sum_entry *e, struct kfc_lookup *lk)
 {
 	struct kfc_log *l = &c->log;
-	u64 *slot, page;
+	u64 *unused, page;
 
 	if (!e->order || kfc_store_dead(c, le64_to_cpu(e->order),
 					le32_to_cpu(e->exptime)))
@@ -122,12 +123,10 @@ static bool was_used(struct kfc_cache *c, struct kfc_slab *s,
 	page = (u64)(s - l->slabs) * l->slab_pages +
 	       le32_to_cpu(e->off) / KFC_PAGE;
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &lk->pos);
-	slot = kfc_index_find(&c->index, &lk->pos);
-	if (!slot)
-		return false;
-	lk->slot = READ_ONCE(*slot);
-	return lk->slot & KFC_SLOT_FETCHED && kfc_slot_page(lk->slot) == page &&
-	       kfc_slot_tag(lk->slot) == lk->pos.tag;
+	rcu_read_lock();
+	lk->slot = kfc_index_look(&c->index, &lk->pos, &unused);
+	rcu_read_unlock();
+	return lk->slot & KFC_SLOT_FETCHED && kfc_slot_page(lk->slot) == page;
 }
 
 struct carry_read {

@@ -26,7 +26,7 @@
 #define KFC_EXPIRE_SLABS	4096
 #define KFC_EXPIRE_PART		16
 /* Lines of the index, 4 MiB, that a pass goes on by in a step. */
-#define KFC_EXPIRE_LINES	65536
+#define KFC_EXPIRE_LINES	65536U
 /* The same slab's summary is gone through so often at most, s. */
 #define KFC_SWEEP_AGAIN		10
 /* ... and not at all where all of it will be dead so soon, s. */
@@ -211,13 +211,15 @@ static void pass(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_expire *x = &l->expire;
-	u32 end = min(x->line + KFC_EXPIRE_LINES, c->index.lines);
+	u32 n = max(KFC_EXPIRE_LINES >> kfc_index_reached(&c->index), 1U);
+	u32 end;
 
 	if (kfc_rare("short_pass"))
-		end = min(end, x->line + KFC_GROUP_LINES);
+		n = 1;
+	end = min(x->line + n, c->index.lines0);
 	kfc_sweep_lines(c, x->line, end, KFC_EVICT_DEAD, is_dead, NULL);
 	x->line = end;
-	if (end < c->index.lines)
+	if (end < c->index.lines0)
 		return;
 	x->passing = false;
 	x->nr_dead = 0;
@@ -267,8 +269,7 @@ static bool hides(struct kfc_cache *c, const struct kfc_sum_entry *other,
 	    page_of(other) != page_of(e))
 		return false;
 	kfc_index_locate(&c->index, le64_to_cpu(other->hash), &at);
-	return at.tag == pos->tag &&
-	       at.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
+	return at.tag == pos->tag && at.line0 == pos->line0;
 }
 
 /*

@@ -18,7 +18,7 @@ struct kfc_slab;
  * @swept: the next slab whose expired objects may be taken out
  * @dead: a bit a slab: nothing in it was alive when it was looked at
  * @nr_dead: how many
- * @line: the next line of the index in a pass that empties their slots
+ * @line: the next line, at level 0, in a pass that empties their slots
  * @passing: there is such a pass, and @dead stays as it is
  * @busy: the last step found something
  *

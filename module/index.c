@@ -3,98 +3,33 @@
  * The index: 64-byte lines of eight slots, lines in groups of eight.
  *
  * An entry lies in its home line or, when that is full, in any other line of
- * its group, so that eight lines share their slack: at 0.78 of all slots used
- * about one set in a thousand finds its group full. A byte a group tells which
- * home lines have entries elsewhere, so that most lookups touch one line.
+ * its group, so that eight lines share their slack: at 0.77 of all slots used
+ * about one set in a thousand has found its group full. A byte a group tells
+ * which home lines have entries elsewhere, so that most lookups touch one line.
+ *
+ * The table doubles while it is in use, see grow.c. A line becomes two; which
+ * of them an entry goes to is the next bit of its tag, so that slots move as
+ * they are. A group comes from one group, or a half, of the level before, and
+ * has the room for all that lay there. Where each line of level 0 has become
+ * fewer than eight, these are the group: an entry away from home is always
+ * known by its tag. One lock covers what comes from a line of level 0, at all
+ * levels.
  *
  * Lookups take no lock: a slot is one 64-bit word, an entry is replaced where
- * it lies and never moves while it lives.
+ * it lies, and it moves in this order: it is copied; ix->state says that its
+ * group has moved; the old slot is emptied; the lock is released. So who finds
+ * nothing looks whether the group has moved meanwhile, and who finds a slot
+ * unchanged knows that nothing has become of the entry since. Without the
+ * lock, in an RCU section, a slot is changed by cmpxchg alone: one that has
+ * been moved can't be taken for what it was.
  */
-#include <linux/log2.h>
 #include <linux/math64.h>
-#include <linux/mm.h>
-#include <linux/slab.h>
-#include <linux/vmalloc.h>
 
 #include "index.h"
 #include "observe.h"
 
-#define KFC_INDEX_LOCKS 1024
-#define KFC_INDEX_GFP (GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN | __GFP_ZERO)
-
 /**
- * kfc_index_size() - the size that an index of about @want bytes has
- * @want: bytes
- *
- * Return: bytes of lines, a multiple of the smallest table, not above @want
- * but where that is less than the smallest
- */
-u64 kfc_index_size(u64 want)
-{
-	u64 unit = 64ULL << KFC_INDEX_GROWTH;
-	u64 lines0 = div64_u64(want, unit);
-
-	return clamp_t(u64, lines0, 1, U32_MAX >> KFC_INDEX_GROWTH) * unit;
-}
-
-/**
- * kfc_index_init() - make an empty index
- * @ix: zeroed
- * @bytes: size of its lines, from kfc_index_size()
- *
- * Context: may sleep. Return: 0 or -ENOMEM with nothing left behind.
- */
-int kfc_index_init(struct kfc_index *ix, u64 bytes)
-{
-	u32 i;
-
-	ix->lines0 = div64_u64(bytes, 64ULL << KFC_INDEX_GROWTH);
-	ix->lines = ix->lines0 << KFC_INDEX_GROWTH;
-	ix->nr_chunks = DIV_ROUND_UP(ix->lines, KFC_CHUNK_LINES);
-	ix->lock_mask = KFC_INDEX_LOCKS - 1;
-	ix->chunks = kvcalloc(ix->nr_chunks, sizeof(*ix->chunks), GFP_KERNEL);
-	ix->locks = kvcalloc(KFC_INDEX_LOCKS, sizeof(*ix->locks), GFP_KERNEL);
-	ix->over = __vmalloc(ix->lines / KFC_GROUP_LINES, KFC_INDEX_GFP);
-	if (!ix->chunks || !ix->locks || !ix->over)
-		goto nomem;
-	for (i = 0; i <= ix->lock_mask; i++)
-		spin_lock_init(&ix->locks[i]);
-	for (i = 0; i < ix->nr_chunks; i++) {
-		u32 n = min(ix->lines - i * KFC_CHUNK_LINES, KFC_CHUNK_LINES);
-
-		ix->chunks[i] = __vmalloc(n * 64UL, KFC_INDEX_GFP);
-		if (!ix->chunks[i])
-			goto nomem;
-	}
-	ix->bytes = ix->lines * 64ULL + ix->lines / KFC_GROUP_LINES +
-		    ix->nr_chunks * sizeof(*ix->chunks) +
-		    KFC_INDEX_LOCKS * sizeof(*ix->locks);
-	return 0;
-nomem:
-	kfc_index_exit(ix);
-	return -ENOMEM;
-}
-
-/**
- * kfc_index_exit() - free what kfc_index_init() made
- * @ix: the index; nobody uses it any more
- *
- * Context: may sleep.
- */
-void kfc_index_exit(struct kfc_index *ix)
-{
-	u32 i;
-
-	for (i = 0; ix->chunks && i < ix->nr_chunks; i++)
-		vfree(ix->chunks[i]);
-	vfree(ix->over);
-	kvfree(ix->locks);
-	kvfree(ix->chunks);
-	memset(ix, 0, sizeof(*ix));
-}
-
-/**
- * kfc_index_locate() - home line and tag of a hash
+ * kfc_index_locate() - home and tag of a hash
  * @ix: the index
  * @hash: of a key
  * @pos: where to put them
@@ -106,12 +41,10 @@ void kfc_index_exit(struct kfc_index *ix)
 void kfc_index_locate(const struct kfc_index *ix, u64 hash,
 		      struct kfc_ipos *pos)
 {
-	u64 line0 = mul_u64_u64_shr(hash, ix->lines0, 64);
 	u64 rest = hash * ix->lines0;
 
+	pos->line0 = mul_u64_u64_shr(hash, ix->lines0, 64);
 	pos->tag = rest >> (64 - KFC_SLOT_TAG_BITS);
-	pos->line = line0 << KFC_INDEX_GROWTH |
-		    pos->tag >> (KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH);
 }
 
 /**
@@ -123,49 +56,112 @@ void kfc_index_locate(const struct kfc_index *ix, u64 hash,
  */
 spinlock_t *kfc_index_lock(struct kfc_index *ix, const struct kfc_ipos *pos)
 {
-	return &ix->locks[pos->line / KFC_GROUP_LINES & ix->lock_mask];
+	return &ix->locks[pos->line0 & ix->lock_mask];
 }
 
-/**
- * kfc_index_line() - a line's eight slots
- * @ix: the index
- * @line: below ix->lines
- *
- * Return: the first slot
- */
-u64 *kfc_index_line(const struct kfc_index *ix, u32 line)
+static u32 line_at(const struct kfc_ipos *pos, u32 level)
 {
-	return ix->chunks[line / KFC_CHUNK_LINES] +
-	       (size_t)(line % KFC_CHUNK_LINES) * KFC_LINE_SLOTS;
+	return pos->line0 << level | pos->tag >> (KFC_SLOT_TAG_BITS - level);
 }
 
-static u64 *find_in_line(u64 *s, u32 tag)
+/* At which level a position lies now. It stays so under its lock. */
+static u32 level_of(const struct kfc_index *ix, const struct kfc_ipos *pos)
+{
+	/* Pairs with the release in kfc_index_move(): the copies are there. */
+	u64 state = smp_load_acquire(&ix->state);
+	u32 level = state >> 32;
+	u32 group = line_at(pos, level) >> kfc_group_shift(level);
+
+	return level + (group < (u32)state);
+}
+
+static u64 *line_slots(const struct kfc_index *ix, u32 level, u32 line)
+{
+	u32 in = line & (BIT(ix->chunk_shift) - 1);
+
+	return ix->tab[level].chunks[line >> ix->chunk_shift] +
+	       (size_t)in * KFC_LINE_SLOTS;
+}
+
+static u8 *over_of(const struct kfc_index *ix, u32 level, u32 line)
+{
+	return &ix->tab[level].over[line >> kfc_group_shift(level)];
+}
+
+/* The bit of a line in the byte of its group. */
+static u8 over_bit(u32 level, u32 line)
+{
+	return 1 << (line & (BIT(kfc_group_shift(level)) - 1));
+}
+
+static u32 sibling(u32 level, u32 line, u32 n)
+{
+	u32 mask = BIT(kfc_group_shift(level)) - 1;
+
+	return (line & ~mask) | ((line + n) & mask);
+}
+
+static u64 *find_in_line(u64 *s, u32 tag, u64 *value)
 {
 	int i;
 
+	kfc_saw_lines(1);
 	for (i = 0; i < KFC_LINE_SLOTS; i++) {
 		u64 v = READ_ONCE(s[i]);
 
-		if (v && kfc_slot_tag(v) == tag)
+		if (v && kfc_slot_tag(v) == tag) {
+			*value = v;
 			return &s[i];
+		}
 	}
 	return NULL;
 }
 
-static u64 *find_empty(u64 *s)
+static u64 *find_at(const struct kfc_index *ix, u32 level,
+		    const struct kfc_ipos *pos, u64 *value)
 {
-	int i;
+	u32 n, line = line_at(pos, level);
+	u64 *s = find_in_line(line_slots(ix, level, line), pos->tag, value);
 
-	for (i = 0; i < KFC_LINE_SLOTS; i++)
-		if (!s[i])
-			return &s[i];
-	return NULL;
+	if (s)
+		return s;
+	/* Pairs with the release in the store that publishes a slot. */
+	if (!(smp_load_acquire(over_of(ix, level, line)) &
+	      over_bit(level, line)))
+		return NULL;
+	for (n = 1; n < BIT(kfc_group_shift(level)) && !s; n++)
+		s = find_in_line(line_slots(ix, level, sibling(level, line, n)),
+				 pos->tag, value);
+	return s;
 }
 
-static u32 sibling(u32 line, u32 n)
+/**
+ * kfc_index_look() - the entry that carries a tag
+ * @ix: the index
+ * @pos: whose
+ * @slot: gets its slot, or NULL
+ *
+ * Context: rcu_read_lock() or the group's lock is held. Without the lock the
+ * slot may change, be emptied, or move, at once: then it reads zero.
+ * Return: what the slot held when it was looked at, 0 for none
+ */
+u64 kfc_index_look(const struct kfc_index *ix, const struct kfc_ipos *pos,
+		   u64 **slot)
 {
-	return (line & ~(KFC_GROUP_LINES - 1)) |
-	       ((line + n) & (KFC_GROUP_LINES - 1));
+	u32 now, level = level_of(ix, pos);
+	u64 value = 0;
+
+	for (;;) {
+		*slot = find_at(ix, level, pos, &value);
+		if (*slot)
+			return value;
+		/* Pairs with the one in kfc_index_move(). */
+		smp_rmb();
+		now = level_of(ix, pos);
+		if (now == level)
+			return 0;
+		level = now;
+	}
 }
 
 /**
@@ -173,25 +169,48 @@ static u32 sibling(u32 line, u32 n)
  * @ix: the index
  * @pos: whose
  *
- * Context: any, without a lock; the slot may change or be emptied at once
- * unless the group's lock is held.
- * Return: the slot or NULL
+ * Context: as kfc_index_look(). Return: the slot or NULL
  */
 u64 *kfc_index_find(const struct kfc_index *ix, const struct kfc_ipos *pos)
 {
-	u64 *s = find_in_line(kfc_index_line(ix, pos->line), pos->tag);
-	u32 n;
+	u64 *slot;
 
-	if (s)
-		return s;
-	/* Pairs with the release in the store that publishes a slot. */
-	if (!(smp_load_acquire(&ix->over[pos->line / KFC_GROUP_LINES]) >>
-	      pos->line % KFC_GROUP_LINES & 1))
-		return NULL;
-	for (n = 1; n < KFC_GROUP_LINES && !s; n++)
-		s = find_in_line(kfc_index_line(ix, sibling(pos->line, n)),
-				 pos->tag);
-	return s;
+	kfc_index_look(ix, pos, &slot);
+	return slot;
+}
+
+static u64 *find_empty(u64 *s)
+{
+	int i;
+
+	kfc_saw_lines(1);
+	for (i = 0; i < KFC_LINE_SLOTS; i++)
+		if (!s[i])
+			return &s[i];
+	return NULL;
+}
+
+/* An empty slot for a tag that has none, or NULL. */
+static u64 *empty_at(struct kfc_index *ix, u32 level,
+		     const struct kfc_ipos *pos)
+{
+	u32 n, line = line_at(pos, level);
+	u64 *home = find_empty(line_slots(ix, level, line));
+
+	if (home && !kfc_rare("home_full"))
+		return home;
+	for (n = 1; n < BIT(kfc_group_shift(level)); n++) {
+		u64 *s = find_empty(line_slots(ix, level,
+					       sibling(level, line, n)));
+
+		if (s) {
+			u8 *over = over_of(ix, level, line);
+
+			WRITE_ONCE(*over, *over | over_bit(level, line));
+			return s;
+		}
+	}
+	return home;
 }
 
 /**
@@ -200,35 +219,47 @@ u64 *kfc_index_find(const struct kfc_index *ix, const struct kfc_ipos *pos)
  * @pos: whose
  *
  * Context: the group's lock is held. The caller stores into the slot with
- * smp_store_release() before it lets go of the lock.
- * Return: an empty slot; where the group is full one in use, which the caller
- * evicts by overwriting it: one of the home line that was not fetched, or
- * else, by chance, any of that line
+ * smp_store_release() before it lets go of the lock, and calls
+ * kfc_index_added() afterwards.
+ * Return: an empty slot, counted as used; where the group is full one in use,
+ * which the caller evicts by overwriting it: one of the home line that was not
+ * fetched, or else, by chance, any of that line
  */
 u64 *kfc_index_place(struct kfc_index *ix, const struct kfc_ipos *pos)
 {
-	u64 *home = kfc_index_line(ix, pos->line);
-	u64 *s = find_empty(home);
-	u32 n, start = pos->tag % KFC_LINE_SLOTS;
+	u32 n, start = pos->tag % KFC_LINE_SLOTS, level = level_of(ix, pos);
+	u64 *home, *s = empty_at(ix, level, pos);
 
-	if (s && !kfc_rare("home_full"))
+	if (s) {
+		percpu_counter_add_batch(&ix->used, 1,
+					 READ_ONCE(ix->batch));
 		return s;
-	for (n = 1; n < KFC_GROUP_LINES; n++) {
-		s = find_empty(kfc_index_line(ix, sibling(pos->line, n)));
-		if (s) {
-			u8 *over = &ix->over[pos->line / KFC_GROUP_LINES];
-
-			WRITE_ONCE(*over, *over |
-				   1 << pos->line % KFC_GROUP_LINES);
-			return s;
-		}
 	}
+	home = line_slots(ix, level, line_at(pos, level));
 	for (n = 0; n < KFC_LINE_SLOTS; n++) {
 		s = &home[(start + n) % KFC_LINE_SLOTS];
 		if (!(*s & KFC_SLOT_FETCHED))
 			return s;
 	}
 	return &home[start];
+}
+
+/* Is there an entry whose home is @line in another line of its group? */
+static bool lies_elsewhere(struct kfc_index *ix, u32 level, u32 line)
+{
+	u32 n, i, lines = BIT(kfc_group_shift(level));
+	u32 bits = KFC_SLOT_TAG_BITS - level;
+
+	for (n = 1; n < lines; n++) {
+		u64 *s = line_slots(ix, level, sibling(level, line, n));
+
+		kfc_saw_lines(1);
+		for (i = 0; i < KFC_LINE_SLOTS; i++)
+			if (s[i] && ((kfc_slot_tag(s[i]) >> bits) ^ line) %
+				    lines == 0)
+				return true;
+	}
+	return false;
 }
 
 /**
@@ -242,37 +273,86 @@ u64 *kfc_index_place(struct kfc_index *ix, const struct kfc_ipos *pos)
 void kfc_index_clear(struct kfc_index *ix, const struct kfc_ipos *pos,
 		     u64 *slot)
 {
-	u64 *home = kfc_index_line(ix, pos->line);
-	u32 bits = KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH;
-	u8 *over = &ix->over[pos->line / KFC_GROUP_LINES];
+	u32 level = level_of(ix, pos), line = line_at(pos, level);
+	u64 *home = line_slots(ix, level, line);
+	u8 *over = over_of(ix, level, line);
 	u64 old = *slot;
-	u32 n, i;
 
 	WRITE_ONCE(*slot, 0);
 	kfc_saw_clear(pos, old);
+	percpu_counter_add_batch(&ix->used, -1,
+				 READ_ONCE(ix->batch));
 	if (slot >= home && slot < home + KFC_LINE_SLOTS)
 		return;
 	/* The last one away from home lets lookups stop at the home line. */
-	for (n = 1; n < KFC_GROUP_LINES; n++) {
-		u64 *s = kfc_index_line(ix, sibling(pos->line, n));
-
-		for (i = 0; i < KFC_LINE_SLOTS; i++)
-			if (s[i] && ((kfc_slot_tag(s[i]) >> bits) ^ pos->line) %
-				    KFC_GROUP_LINES == 0)
-				return;
-	}
-	WRITE_ONCE(*over, *over & ~(1 << pos->line % KFC_GROUP_LINES));
+	if (!lies_elsewhere(ix, level, line))
+		WRITE_ONCE(*over, *over & ~over_bit(level, line));
 }
 
 /**
- * kfc_index_slots() - how many slots there are
+ * kfc_index_group() - the group at a place, and the place of the next one
+ * @ix: the index
+ * @at: a place, where a group begins; set to where the next one does
+ * @nr: gets the number of slots
+ *
+ * Groups may be smaller when they are met than they were before, never larger:
+ * each entry comes once. Context: the lock of kfc_pos_at(@at) is held.
+ * Return: the first slot
+ */
+u64 *kfc_index_group(const struct kfc_index *ix, u64 *at, u32 *nr)
+{
+	struct kfc_ipos pos = kfc_pos_at(*at);
+	u32 level = level_of(ix, &pos), shift = kfc_group_shift(level);
+	u32 line = line_at(&pos, level);
+
+	*nr = KFC_LINE_SLOTS << shift;
+	*at += 1ULL << (KFC_SLOT_TAG_BITS - level + shift);
+	return line_slots(ix, level, line);
+}
+
+/**
+ * kfc_index_move() - move the next group to the next level
  * @ix: the index
  *
- * Return: slots, used or not
+ * Context: @ix->move is held; takes the group's lock.
+ * Return: false where there is none, or its new lines are not there yet
  */
-u64 kfc_index_slots(const struct kfc_index *ix)
+bool kfc_index_move(struct kfc_index *ix)
 {
-	return (u64)ix->lines * KFC_LINE_SLOTS;
+	u32 level = ix->state >> 32, group = ix->state, i, nr;
+	u32 shift = kfc_group_shift(level);
+	struct kfc_ipos pos = { .line0 = group >> (level - shift) };
+	spinlock_t *lock = kfc_index_lock(ix, &pos);
+	u64 next = ix->state + 1, *from, *to;
+
+	if (group >= ix->ready)
+		return false;
+	from = line_slots(ix, level, group << shift);
+	nr = KFC_LINE_SLOTS << shift;
+	if (group + 1 == kfc_index_groups(ix, level)) {
+		next = (u64)(level + 1) << 32;
+		WRITE_ONCE(ix->ready, 0);
+	}
+	spin_lock(lock);
+	for (i = 0; i < nr; i++) {
+		u64 v = READ_ONCE(from[i]);
+
+		if (!v)
+			continue;
+		pos.tag = kfc_slot_tag(v);
+		to = empty_at(ix, level + 1, &pos);
+		if (!WARN_ON_ONCE(!to))
+			WRITE_ONCE(*to, v);
+	}
+	/* Pairs with the acquire in level_of(). */
+	smp_store_release(&ix->state, next);
+	/* Who finds an old slot empty finds this state. */
+	smp_wmb();
+	for (i = 0; i < nr; i++)
+		WRITE_ONCE(from[i], 0);
+	kfc_saw_lines(nr / KFC_LINE_SLOTS);
+	spin_unlock(lock);
+	return true;
 }
 
 /**

@@ -272,8 +272,12 @@ struct kfc_log_info {
 	u64 slabs_free;
 	u64 slabs_used;
 	u64 index_slots;
+	u64 index_most;
 	u64 index_used;
 	u64 index_bytes;
+	u64 index_level;
+	u64 index_growths;
+	u64 index_put_off;
 	u64 io_queue;
 	bool dev_failed;
 };

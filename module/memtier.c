@@ -12,6 +12,7 @@
  */
 #include <linux/math64.h>
 #include <linux/mm.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
@@ -114,17 +115,17 @@ static bool remembered(struct kfc_cache *c, u64 hash)
 bool kfc_tier_keeps(struct kfc_cache *c, const struct kfc_key *key)
 {
 	struct kfc_ipos pos;
-	u64 *slot, v;
+	u64 *unused, v;
 
 	if (c->dev || !READ_ONCE(c->cfg.reinsert_pct))
 		return false;
 	if (remembered(c, key->hash))
 		return true;
 	kfc_index_locate(&c->index, key->hash, &pos);
-	slot = kfc_index_find(&c->index, &pos);
-	v = slot ? READ_ONCE(*slot) : 0;
-	return v && kfc_slot_tag(v) == pos.tag &&
-	       READ_ONCE(kfc_slab_of(&c->log, v)->kept);
+	rcu_read_lock();
+	v = kfc_index_look(&c->index, &pos, &unused);
+	rcu_read_unlock();
+	return v && READ_ONCE(kfc_slab_of(&c->log, v)->kept);
 }
 
 /**

@@ -65,7 +65,7 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 /**
  * kfc_sweep_lines() - empty slots in a stretch of the index
  * @c: the cache
- * @from: its first line
+ * @from: its first line at level 0
  * @to: the line behind it
  * @why: for the counters
  * @match: says of a slot's slab whether it is to be emptied
@@ -77,16 +77,16 @@ void kfc_sweep_lines(struct kfc_cache *c, u32 from, u32 to, enum kfc_evict why,
 		     bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
 				   struct kfc_slab *arg), struct kfc_slab *arg)
 {
-	u32 bits = KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH;
-	u32 line, i;
+	u64 *v, at = kfc_place(from), end = kfc_place(to);
+	u32 i, nr, groups = 0;
 
-	for (line = from; line < to; line++) {
-		u64 *v = kfc_index_line(&c->index, line);
-		struct kfc_ipos pos = { .line = line };
+	while (at < end) {
+		struct kfc_ipos pos = kfc_pos_at(at);
 		spinlock_t *lock = kfc_index_lock(&c->index, &pos);
 
 		spin_lock(lock);
-		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+		v = kfc_index_group(&c->index, &at, &nr);
+		for (i = 0; i < nr; i++) {
 			struct kfc_slab *s;
 
 			if (!v[i])
@@ -95,14 +95,12 @@ void kfc_sweep_lines(struct kfc_cache *c, u32 from, u32 to, enum kfc_evict why,
 			if (!match(c, s, arg))
 				continue;
 			pos.tag = kfc_slot_tag(v[i]);
-			pos.line = (line & ~(KFC_GROUP_LINES - 1)) |
-				   (pos.tag >> bits) % KFC_GROUP_LINES;
 			kfc_index_clear(&c->index, &pos, &v[i]);
 			atomic_dec(&s->live);
 			count_eviction(c, s, why, why == KFC_EVICT_DEAD);
 		}
 		spin_unlock(lock);
-		if (line % 1024 == 0)
+		if (++groups % 128 == 0)
 			cond_resched();
 	}
 }
@@ -112,7 +110,7 @@ static void sweep(struct kfc_cache *c, enum kfc_evict why,
 		  bool (*match)(struct kfc_cache *c, struct kfc_slab *s,
 				struct kfc_slab *arg), struct kfc_slab *arg)
 {
-	kfc_sweep_lines(c, 0, c->index.lines, why, match, arg);
+	kfc_sweep_lines(c, 0, c->index.lines0, why, match, arg);
 }
 
 static bool is_slab(struct kfc_cache *c, struct kfc_slab *s,

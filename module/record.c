@@ -198,8 +198,7 @@ static bool same_tag(const struct kfc_rec_hdr *h, u32 klen,
 	struct kfc_ipos p;
 
 	kfc_index_locate(ix, siphash(h + 1, klen, hkey), &p);
-	return p.tag == pos->tag &&
-	       p.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
+	return p.tag == pos->tag && p.line0 == pos->line0;
 }
 
 static void take_record(const struct kfc_rec_hdr *h, u32 klen,

@@ -135,6 +135,8 @@ static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
 	*slot = kfc_slot_make(pos.tag, kfc_class_of(pages), page);
 	atomic_inc(&s->live);
 	rc->objects++;
+	while (kfc_index_step(&c->index))
+		cond_resched();
 }
 
 static void kfc_recover_slab(struct kfc_recovery *rc, struct kfc_slab *s)

@@ -83,7 +83,8 @@ u64 kfc_restart_bound(const struct kfc_cache *c)
 	if (!c->dev)
 		return 0;
 	return sizeof(struct kfc_restart) + KFC_RANGE_PAGES * KFC_PAGE +
-	       div_u64(c->cfg.index_bytes, KFC_RANGE_LINES * 64);
+	       div_u64(c->cfg.index_bytes,
+		       KFC_RANGE_LINES * (64U << KFC_INDEX_GROWTH));
 }
 
 static bool kfc_page_saved(struct kfc_cache *c, struct page *page, u64 at,
@@ -252,7 +253,7 @@ int kfc_restart_init(struct kfc_cache *c)
 	spin_lock_init(&rs->lock);
 	rs->since = jiffies;
 	rs->first_seq = c->log.next_seq;
-	rs->nr_ranges = DIV_ROUND_UP(c->index.lines, KFC_RANGE_LINES);
+	rs->nr_ranges = DIV_ROUND_UP(c->index.lines0, KFC_RANGE_LINES);
 	rs->state = kvzalloc(rs->nr_ranges, GFP_KERNEL);
 	if (!rs->state)
 		goto nomem;
@@ -294,19 +295,15 @@ static bool kfc_slab_came_back(struct kfc_cache *c, struct kfc_slab *s)
 	return false;
 }
 
-static void kfc_restore_slot(struct kfc_cache *c, u32 group, u64 v)
+static void kfc_restore_slot(struct kfc_cache *c, u32 line0, u64 v)
 {
-	u32 bits = KFC_SLOT_TAG_BITS - KFC_INDEX_GROWTH;
-	struct kfc_ipos pos = { .tag = kfc_slot_tag(v) };
+	struct kfc_ipos pos = { .line0 = line0, .tag = kfc_slot_tag(v) };
 	spinlock_t *lock; /* of the group */
 	struct kfc_slab *s;
 	bool back = false;
 	u64 *slot;
 
-	pos.line = group * KFC_GROUP_LINES +
-		   (pos.tag >> bits) % KFC_GROUP_LINES;
-	if (!kfc_slot_class(v) || kfc_slot_page(v) >=
-	    (u64)c->log.nr_slabs * c->log.slab_pages) {
+	if (kfc_slot_page(v) >= (u64)c->log.nr_slabs * c->log.slab_pages) {
 		kfc_count(c, ev_device);
 		return;
 	}
@@ -320,12 +317,13 @@ static void kfc_restore_slot(struct kfc_cache *c, u32 group, u64 v)
 		slot = kfc_index_place(&c->index, &pos);
 		if (!*slot) {
 			atomic_inc(&s->live);
-			/* Pairs with the acquire in kfc_index_find(). */
+			/* Pairs with the acquire in find_at(). */
 			smp_store_release(slot, v);
 			back = true;
 		}
 	}
 	spin_unlock(lock);
+	kfc_index_added(&c->index);
 	if (back)
 		c->restart->restored++;
 	else
@@ -334,24 +332,25 @@ static void kfc_restore_slot(struct kfc_cache *c, u32 group, u64 v)
 
 static void kfc_restore_page(struct kfc_cache *c, u32 range, struct page *page)
 {
-	u32 bits = KFC_SLOT_TAG_BITS - KFC_AREA_GAP_BITS;
 	struct kfc_area_slots *a = page_address(page);
-	u32 nr_groups = c->index.lines / KFC_GROUP_LINES;
-	u64 group = le64_to_cpu(a->hdr.first);
-	u32 i, end, nr = le16_to_cpu(a->hdr.nr);
+	u32 first = range * KFC_RANGE_LINES;
+	u32 end = min(first + KFC_RANGE_LINES, c->index.lines0);
+	u64 line0 = le64_to_cpu(a->hdr.first);
+	u32 i, nr = le16_to_cpu(a->hdr.nr);
 
-	end = min((range + 1) * KFC_RANGE_GROUPS, nr_groups);
-	if (group / KFC_RANGE_GROUPS != range || nr > KFC_AREA_SLOTS)
+	if (nr > KFC_AREA_SLOTS)
 		return;
 	for (i = 0; i < nr; i++) {
 		u64 v = le64_to_cpu(a->slot[i]);
 
-		group += ((kfc_slot_tag(v) >> bits) - (u32)group) %
-			 KFC_AREA_GAP;
-		if (group >= end)
+		if (!kfc_slot_class(v)) {
+			line0 = v;
+			continue;
+		}
+		if (line0 < first || line0 >= end)
 			return;
 		c->restart->seen++;
-		kfc_restore_slot(c, group, v);
+		kfc_restore_slot(c, line0, v);
 	}
 }
 
@@ -373,20 +372,22 @@ static void kfc_drop_at(struct kfc_cache *c, const struct kfc_ipos *pos)
 /* Too much was dropped in a range that was not there. */
 static void kfc_drop_range(struct kfc_cache *c, u32 range)
 {
-	u32 line = range * KFC_RANGE_LINES, i;
-	u32 end = min(line + KFC_RANGE_LINES, c->index.lines);
+	u32 first = range * KFC_RANGE_LINES, i, nr;
+	u32 last = min(first + KFC_RANGE_LINES, c->index.lines0);
+	u64 *v, at = kfc_place(first), end = kfc_place(last);
 
-	for (; line < end; line++) {
-		struct kfc_ipos pos = { .line = line };
+	while (at < end) {
+		struct kfc_ipos pos = kfc_pos_at(at);
 		spinlock_t *lock = kfc_index_lock(&c->index, &pos);
-		u64 *v = kfc_index_line(&c->index, line);
 
 		spin_lock(lock);
-		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+		v = kfc_index_group(&c->index, &at, &nr);
+		for (i = 0; i < nr; i++) {
 			if (!v[i])
 				continue;
 			atomic_dec(&kfc_slab_of(&c->log, v[i])->live);
-			WRITE_ONCE(v[i], 0);
+			pos.tag = kfc_slot_tag(v[i]);
+			kfc_index_clear(&c->index, &pos, &v[i]);
 			c->restart->restored--;
 			kfc_count(c, ev_device);
 		}
@@ -404,7 +405,7 @@ static void kfc_range_done(struct kfc_cache *c, u32 range)
 	if (rs->state[range] == KFC_RANGE_LOST)
 		kfc_drop_range(c, range);
 	for (i = 0; i < rs->nr_forget; i++) {
-		if (rs->forget[i].line / KFC_RANGE_LINES == range)
+		if (rs->forget[i].line0 / KFC_RANGE_LINES == range)
 			kfc_drop_at(c, &rs->forget[i]);
 		else
 			rs->forget[left++] = rs->forget[i];
@@ -418,7 +419,7 @@ static void kfc_range_done(struct kfc_cache *c, u32 range)
 static void kfc_load_range(struct kfc_cache *c, u32 range)
 {
 	struct kfc_restart *rs = c->restart;
-	u32 lines = min(c->index.lines - range * KFC_RANGE_LINES,
+	u32 lines = min(c->index.lines0 - range * KFC_RANGE_LINES,
 			KFC_RANGE_LINES);
 	u32 i, n = 0, most = kfc_area_range(lines);
 	u64 at = kfc_area_table(c->log.nr_slabs) +
@@ -586,7 +587,7 @@ void kfc_restart_exit(struct kfc_cache *c)
 bool kfc_restart_range_ready(struct kfc_cache *c, const struct kfc_ipos *pos)
 {
 	struct kfc_restart *rs = c->restart;
-	u32 range = pos->line / KFC_RANGE_LINES;
+	u32 range = pos->line0 / KFC_RANGE_LINES;
 
 	/* Pairs with the release in kfc_range_done(). */
 	if (smp_load_acquire(&rs->state[range]) == KFC_RANGE_READY)
@@ -607,7 +608,7 @@ bool kfc_restart_range_ready(struct kfc_cache *c, const struct kfc_ipos *pos)
 bool kfc_restart_forget(struct kfc_cache *c, const struct kfc_ipos *pos)
 {
 	struct kfc_restart *rs = c->restart;
-	u32 range = pos->line / KFC_RANGE_LINES;
+	u32 range = pos->line0 / KFC_RANGE_LINES;
 	bool later;
 
 	if (kfc_restart_ready(c, pos))

@@ -116,33 +116,39 @@ static bool kfc_save_table(struct kfc_saving *sv)
 static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
 {
 	struct kfc_cache *c = sv->c;
-	u32 line = range * KFC_RANGE_LINES, pages = 1, n = 0, last, i;
-	u32 end = min(line + KFC_RANGE_LINES, c->index.lines);
+	u32 first = range * KFC_RANGE_LINES, pages = 1, n = 0, nr, i;
+	u32 end = min(first + KFC_RANGE_LINES, c->index.lines0);
 	u64 at = kfc_area_table(c->log.nr_slabs) +
 		 (u64)range * KFC_RANGE_PAGES;
 	struct kfc_area_slots *a;
-	u64 items = 0;
+	u32 line0, last = first;
+	u64 place, items = 0;
+	bool other;
 
-	last = line / KFC_GROUP_LINES;
-	a = kfc_new_page(sv, 0, KFC_AREA_SLOTS_MAGIC, last);
-	for (; line < end; line++) {
-		const u64 *v = kfc_index_line(&c->index, line);
-		u32 group = line / KFC_GROUP_LINES;
+	a = kfc_new_page(sv, 0, KFC_AREA_SLOTS_MAGIC, first);
+	for (place = kfc_place(first); place < kfc_place(end); ) {
+		const u64 *v;
 
-		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+		line0 = kfc_pos_at(place).line0;
+		v = kfc_index_group(&c->index, &place, &nr);
+		for (i = 0; i < nr; i++) {
 			if (!v[i])
 				continue;
-			if (n == KFC_AREA_SLOTS ||
-			    group - last >= KFC_AREA_GAP) {
+			other = line0 != last;
+			/* With the line before it. */
+			if (n + other >= KFC_AREA_SLOTS) {
 				if (WARN_ON_ONCE(pages == KFC_RANGE_PAGES))
 					break;
 				a = kfc_new_page(sv, pages++,
-						 KFC_AREA_SLOTS_MAGIC, group);
+						 KFC_AREA_SLOTS_MAGIC, line0);
 				n = 0;
+			} else if (other) {
+				a->slot[n++] =
+					cpu_to_le64(kfc_area_line(line0));
 			}
 			a->slot[n++] = cpu_to_le64(v[i]);
 			a->hdr.nr = cpu_to_le16(n);
-			last = group;
+			last = line0;
 			items++;
 		}
 	}
@@ -164,17 +170,17 @@ bool kfc_save(struct kfc_cache *c, struct page **pages, u64 *items)
 {
 	struct kfc_saving sv = { .c = c, .pages = pages };
 	unsigned long since = jiffies;
-	u32 line;
+	u32 line0;
 
 	sv.epoch = kfc_super_epoch(c);
 	*items = 0;
-	if (kfc_area_pages(c->index.lines, c->log.nr_slabs) >
+	if (kfc_area_pages(c->index.lines0, c->log.nr_slabs) >
 	    c->log.geo.index_pages)
 		return false;
 	if (!kfc_save_table(&sv))
 		return false;
-	for (line = 0; line < c->index.lines; line += KFC_RANGE_LINES) {
-		*items += kfc_save_range(&sv, line / KFC_RANGE_LINES);
+	for (line0 = 0; line0 < c->index.lines0; line0 += KFC_RANGE_LINES) {
+		*items += kfc_save_range(&sv, line0 / KFC_RANGE_LINES);
 		if (READ_ONCE(c->log.failed))
 			return false;
 		cond_resched();

@@ -338,8 +338,12 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 	info->slabs_free = max(info->slabs_total, info->slabs_used) -
 			   info->slabs_used;
 	info->index_slots = kfc_index_slots(&c->index);
+	info->index_most = kfc_index_most(&c->index);
 	info->index_used = info->items;
-	info->index_bytes = c->index.bytes;
+	info->index_bytes = READ_ONCE(c->index.bytes);
+	info->index_level = kfc_index_level(&c->index);
+	info->index_growths = READ_ONCE(c->index.growths);
+	info->index_put_off = READ_ONCE(c->index.put_off);
 	info->io_queue = atomic_read(&c->reads);
 	info->dev_failed = READ_ONCE(l->failed);
 }

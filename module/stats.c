@@ -114,7 +114,7 @@ static const struct {
 static_assert(ARRAY_SIZE(kfc_counters) == KFC_COUNTERS);
 
 /* Per cent of its slots at which the index is full: see index.c. */
-#define KFC_INDEX_FILL 78
+#define KFC_INDEX_FILL 76
 
 /**
  * struct kfc_lines - lines on their way to a kfc_emit
@@ -271,15 +271,20 @@ static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
 	u64 network = kfc_net_bound(c);
 
 	kfc_u64(l, "kfc_index_slots", log->index_slots);
+	kfc_u64(l, "kfc_index_slots_most", log->index_most);
 	kfc_u64(l, "kfc_index_used", log->index_used);
 	kfc_u64(l, "kfc_index_bytes", log->index_bytes);
+	kfc_u64(l, "kfc_index_level", log->index_level);
+	kfc_u64(l, "kfc_index_growths", log->index_growths);
+	kfc_u64(l, "kfc_index_growths_put_off", log->index_put_off);
 	kfc_u64(l, "kfc_ghost_bytes", c->ghost.nr * sizeof(u64));
 	kfc_u64(l, "kfc_slabs", log->slabs_total);
 	kfc_u64(l, "kfc_lent_pages", READ_ONCE(c->log.nr_orphans));
 	kfc_u64(l, "kfc_memory_bytes", log->mem_held);
 	kfc_u64(l, "kfc_upload_bytes", net->upload_bytes);
 	kfc_u64(l, "kfc_connection_bytes", net->conn_bytes);
-	kfc_u64(l, "kfc_bound_index", c->cfg.index_bytes);
+	kfc_u64(l, "kfc_bound_index",
+		kfc_index_bound(kfc_index_size(c->cfg.index_bytes)));
 	kfc_u64(l, "kfc_bound_memory", c->cfg.memory_bytes);
 	kfc_u64(l, "kfc_bound_uploads", c->cfg.upload_bytes);
 	kfc_u64(l, "kfc_bound_store", cache);
@@ -446,7 +451,7 @@ void kfc_stats_announce(struct kfc_cache *c)
 	u64 objects;
 
 	kfc_log_info(c, &log);
-	objects = max(div_u64(log.index_slots * KFC_INDEX_FILL, 100), 1ULL);
+	objects = max(div_u64(log.index_most * KFC_INDEX_FILL, 100), 1ULL);
 	if (kfc_net_addresses(c, addresses, sizeof(addresses)) < 0)
 		strscpy(addresses, "?", sizeof(addresses));
 	if (!c->dev) {

@@ -84,14 +84,9 @@ again:
 	lk->slot = 0;
 	lk->order = 0;
 	lk->dead = false;
-	slot = kfc_index_find(&c->index, &lk->pos);
+	lk->slot = kfc_index_look(&c->index, &lk->pos, &slot);
 	if (!slot)
 		return KFC_NOWHERE;
-	lk->slot = READ_ONCE(*slot);
-	if (!lk->slot || kfc_slot_tag(lk->slot) != lk->pos.tag) {
-		lk->slot = 0;
-		return KFC_NOWHERE;
-	}
 	s = kfc_slab_of(&c->log, lk->slot);
 	b = rcu_dereference(s->buf);
 	if (!b)
@@ -112,7 +107,7 @@ again:
  * @c: the cache
  * @lk: of the lookup that found it, its record valid
  *
- * Any context. A lost race with a change of the slot costs the note.
+ * Any context. A lost race with a change or a move of the slot costs the note.
  */
 void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk)
 {
@@ -123,9 +118,11 @@ void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk)
 		kfc_rec_used(&lk->rec, kfc_now(c));
 	if (lk->slot & KFC_SLOT_FETCHED)
 		return;
+	rcu_read_lock();
 	slot = kfc_index_find(&c->index, &lk->pos);
 	if (slot)
 		cmpxchg64(slot, lk->slot, lk->slot | KFC_SLOT_FETCHED);
+	rcu_read_unlock();
 }
 
 /**
@@ -436,6 +433,9 @@ static void index_full(struct kfc_cache *c)
 	struct kfc_log_info info;
 	u64 objects, mb;
 
+	/* Where it may grow yet it will, or has said why not. */
+	if (kfc_index_level(&c->index) < KFC_INDEX_GROWTH)
+		return;
 	if (READ_ONCE(c->index_full) || time_before(jiffies, at) ||
 	    cmpxchg(&c->index_look, at, jiffies + 10 * HZ) != at)
 		return;
@@ -467,7 +467,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
 	u32 pages = kfc_rec_pages(r->off, r->head + r->vlen);
-	bool full = false;
+	bool full = false, added;
 	u64 *slot, old, value;
 
 	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
@@ -491,7 +491,8 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (slot && takes_place(c, lk, *slot))
 		kfc_count(c, ev_tag);
 	kfc_log_commit(c, r, lk->key.hash, *order);
-	if (!slot) {
+	added = !slot;
+	if (added) {
 		slot = kfc_index_place(&c->index, &lk->pos);
 		full = *slot;
 	}
@@ -504,6 +505,8 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (old)
 		atomic_dec(&kfc_slab_of(&c->log, old)->live);
 	spin_unlock(lock);
+	if (added)
+		kfc_index_added(&c->index);
 	kfc_slab_put_hold(c, r->slab);
 	kfc_count(c, total_items);
 	if (unlikely(full)) {

@@ -236,11 +236,10 @@ static int kfc_super_write(struct kfc_dev *d, struct kfc_super_state *st)
 	return err;
 }
 
-/* Lines of an index of @index_bytes; see kfc_index_size(). */
+/* Lines at level 0 of an index of @index_bytes; see kfc_index_size(). */
 static u64 kfc_super_lines(u64 index_bytes)
 {
-	return max(div_u64(index_bytes, KFC_UNIT_BYTES), 1ULL) <<
-	       KFC_INDEX_GROWTH;
+	return max(div_u64(index_bytes, KFC_UNIT_BYTES), 1ULL);
 }
 
 /* Pages of the index area of a device of @pages pages. */
@@ -488,10 +487,8 @@ static int kfc_super_decide(struct kfc_cache *c, struct kfc_super_state *st)
 /* Bytes of the largest index that the area holds. */
 static u64 kfc_super_fits(const struct kfc_super *sb)
 {
-	u64 lines = kfc_area_fits(le64_to_cpu(sb->index_pages),
-				  le32_to_cpu(sb->nr_slabs));
-
-	return (lines >> KFC_INDEX_GROWTH) * KFC_UNIT_BYTES;
+	return kfc_area_fits(le64_to_cpu(sb->index_pages),
+			     le32_to_cpu(sb->nr_slabs)) * KFC_UNIT_BYTES;
 }
 
 /* How is this load to begin? */
@@ -504,7 +501,8 @@ static enum kfc_found kfc_super_found(const struct kfc_cache *c,
 	if (st->did)
 		return KFC_FOUND_NOTHING;
 	if ((sb->flags & cpu_to_le32(KFC_SB_CLEAN)) && saved &&
-	    saved <= kfc_super_fits(sb))
+	    saved <= kfc_super_fits(sb) &&
+	    le32_to_cpu(sb->saved_level) <= KFC_INDEX_GROWTH)
 		return KFC_FOUND_CLEAN;
 	return c->cfg.recover_crash ? KFC_FOUND_CRASHED : KFC_FOUND_NOTHING;
 }
@@ -513,7 +511,7 @@ static enum kfc_found kfc_super_found(const struct kfc_cache *c,
 static void kfc_super_keep_index(struct kfc_cache *c)
 {
 	u64 saved = le32_to_cpu(c->super->sb.saved_lines0) * KFC_UNIT_BYTES;
-	u64 asked = kfc_super_lines(c->cfg.index_bytes) * 64;
+	u64 asked = kfc_super_lines(c->cfg.index_bytes) * KFC_UNIT_BYTES;
 
 	if (saved != asked && !c->cfg.index_auto)
 		pr_notice("%s: index of %llu MiB as it was saved, not %llu; format=new empties the device and takes another size\n",
@@ -527,7 +525,7 @@ static void kfc_super_fit_index(struct kfc_cache *c)
 {
 	u64 fits = kfc_super_fits(&c->super->sb);
 
-	if (kfc_super_lines(c->cfg.index_bytes) * 64 <= fits)
+	if (kfc_super_lines(c->cfg.index_bytes) * KFC_UNIT_BYTES <= fits)
 		return;
 	pr_notice("%s: index of %llu MiB, not %llu: no more fits the area kept for it when the device was formatted\n",
 		  c->dev->name, fits >> 20, c->cfg.index_bytes >> 20);
@@ -621,8 +619,11 @@ int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 	st->sb.epoch = cpu_to_le64(epoch);
 	if (c->saved.found == KFC_FOUND_NOTHING)
 		st->sb.valid_from = cpu_to_le64(epoch << KFC_EPOCH_SHIFT);
-	if (c->saved.found == KFC_FOUND_CLEAN)
+	c->saved.level = 0;
+	if (c->saved.found == KFC_FOUND_CLEAN) {
 		c->flush_at = le64_to_cpu(st->sb.saved_flush_at);
+		c->saved.level = le32_to_cpu(st->sb.saved_level);
+	}
 	st->sb.flags &= cpu_to_le32(~KFC_SB_CLEAN);
 	le64_add_cpu(&st->sb.generation, 1);
 	err = kfc_super_write(c->dev, st);
@@ -700,6 +701,7 @@ int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items)
 	if (clean) {
 		sb->flags |= cpu_to_le32(KFC_SB_CLEAN);
 		sb->saved_lines0 = cpu_to_le32(c->index.lines0);
+		sb->saved_level = cpu_to_le32(kfc_index_reached(&c->index));
 		sb->saved_epoch = sb->epoch;
 		sb->saved_items = cpu_to_le64(items);
 		sb->saved_flush_at = cpu_to_le64(READ_ONCE(c->flush_at));

@@ -10,7 +10,7 @@
 struct kfc_cache;
 
 #define KFC_SB_MAGIC	"KFATCACH"
-#define KFC_SB_VERSION	1
+#define KFC_SB_VERSION	2
 #define KFC_SB_CLEAN	0x1	/* the index area is whole and matches the log */
 
 /**
@@ -37,8 +37,10 @@ struct kfc_cache;
  * @saved_epoch: @epoch when the index area was written
  * @saved_items: entries in it
  * @saved_flush_at: UNIX seconds of a flush_all that was to come, 0 for none
+ * @saved_level: how often the index that was saved had doubled
+ * @reserved: 0
  *
- * The four of them that begin with saved hold while KFC_SB_CLEAN is set.
+ * The five of them that begin with saved hold while KFC_SB_CLEAN is set.
  */
 struct kfc_super {
 	u8 magic[8];
@@ -61,9 +63,11 @@ struct kfc_super {
 	__le64 saved_epoch;
 	__le64 saved_items;
 	__le64 saved_flush_at;
+	__le32 saved_level;
+	__le32 reserved;
 };
 
-static_assert(sizeof(struct kfc_super) == 152);
+static_assert(sizeof(struct kfc_super) == 160);
 
 /* How a load begins. */
 enum kfc_found {
@@ -77,13 +81,15 @@ enum kfc_found {
  * @found: how this load begins
  * @epoch: of the load that wrote the index area
  * @items: entries in it
+ * @level: that the index starts at; 0 where nothing was saved
  *
- * Constant after load. The last two hold for KFC_FOUND_CLEAN.
+ * Constant after load. @epoch and @items hold for KFC_FOUND_CLEAN.
  */
 struct kfc_saved {
 	enum kfc_found found;
 	u64 epoch;
 	u64 items;
+	u32 level;
 };
 
 /* The geometry that the log works with, from the superblock. */

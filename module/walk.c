@@ -99,11 +99,8 @@ static bool points_here(struct kfc_cache *c, const struct kfc_walk *w,
 	u64 *slot, v;
 
 	kfc_index_locate(&c->index, hash, pos);
-	slot = kfc_index_find(&c->index, pos);
-	if (!slot)
-		return false;
-	v = READ_ONCE(*slot);
-	if (!v || kfc_slot_tag(v) != pos->tag ||
+	v = kfc_index_look(&c->index, pos, &slot);
+	if (!slot ||
 	    kfc_slot_page(v) != (u64)w->slab * c->log.slab_pages + page)
 		return false;
 	/* A slot of the next life is published after its sequence. */

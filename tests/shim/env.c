@@ -196,17 +196,18 @@ static int dev_discard(struct kfc_dev *dev, u64 page_no, u64 nr)
 {
 	struct env_dev *d = container_of(dev, struct env_dev, dev);
 	struct kfc_index *ix = &waiting->c.index;
-	u64 first = page_no - waiting->c.log.geo.slabs_at;
-	u32 i;
+	u64 first = page_no - waiting->c.log.geo.slabs_at, *v;
+	u64 place = kfc_place(0);
+	u32 i, slots;
 
 	if (d->no_discard || !nr)
 		return d->no_discard ? -EOPNOTSUPP : 0;
 	assert(page_no + nr <= dev->pages && !(first % nr));
 	assert(nr == waiting->c.log.slab_pages);
-	for (i = 0; i < kfc_index_slots(ix); i++) {
-		u64 v = kfc_index_line(ix, i / 8)[i % 8];
-
-		assert(!v || kfc_slot_page(v) / nr != first / nr);
+	while (place < kfc_place(ix->lines0)) {
+		v = kfc_index_group(ix, &place, &slots);
+		for (i = 0; i < slots; i++)
+			assert(!v[i] || kfc_slot_page(v[i]) / nr != first / nr);
 	}
 	for (i = 0; i < d->nr; i++)
 		assert(d->queue[i]->page_no >= page_no + nr ||
@@ -354,7 +355,7 @@ static void forget(struct env *e)
 
 /* As env_start(), on a device of so many pages, 0 for none. */
 void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
-		  u64 device_pages, u32 index_bytes)
+		  u64 device_pages, u64 index_bytes)
 {
 	struct kfc_config *cfg = &e->c.cfg;
 
@@ -383,7 +384,7 @@ void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 }
 
 void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
-	       u32 device_slabs, u32 index_bytes)
+	       u32 device_slabs, u64 index_bytes)
 {
 	u64 pages = device_slabs * (slab_bytes / KFC_PAGE);
 

@@ -83,9 +83,9 @@ struct env {
 extern u64 env_now;
 
 void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
-	       u32 device_slabs, u32 index_bytes);
+	       u32 device_slabs, u64 index_bytes);
 void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
-		  u64 device_pages, u32 index_bytes);
+		  u64 device_pages, u64 index_bytes);
 void env_stop(struct env *e);
 int env_load(struct env *e);
 void env_unload(struct env *e);

@@ -432,8 +432,7 @@ static bool same_place(const struct sim_key *k, const struct kfc_ipos *pos,
 	struct kfc_lookup lk;
 
 	kfc_key_init(&sim_env.c, &lk, (const u8 *)k->name, k->len);
-	return lk.pos.tag == tag &&
-	       lk.pos.line / KFC_GROUP_LINES == pos->line / KFC_GROUP_LINES;
+	return lk.pos.tag == tag && lk.pos.line0 == pos->line0;
 }
 
 /* Whose entry a slot of @pos's group is. */
@@ -744,8 +743,8 @@ void model_check_counters(void)
 	struct kfc_cache *c = &sim_env.c;
 	struct kfc_log_info info;
 	struct kfc_counters n;
-	u64 there = 0, slots = 0, dead = 0;
-	u32 i, line;
+	u64 there = 0, slots = 0, dead = 0, place = kfc_place(0), *v;
+	u32 i, nr;
 
 	model_sum(&n);
 	kfc_log_info(c, &info);
@@ -759,10 +758,13 @@ void model_check_counters(void)
 	/* There was time enough to find them, where all can be read. */
 	if (!sim_bad_pages && !n.read_errors)
 		EQUAL("the dead in curr_items", dead, 0);
-	for (line = 0; line < c->index.lines; line++)
-		for (i = 0; i < KFC_LINE_SLOTS; i++)
-			slots += !!kfc_index_line(&c->index, line)[i];
+	while (place < kfc_place(c->index.lines0)) {
+		v = kfc_index_group(&c->index, &place, &nr);
+		for (i = 0; i < nr; i++)
+			slots += !!v[i];
+	}
 	EQUAL("curr_items", info.items, there);
+	EQUAL("entries that the index counts", c->index.used.count, there);
 	EQUAL("used slots", slots, there);
 	EQUAL("total_items", n.total_items, seen_puts);
 	EQUAL("reinserted", n.reinserted, seen_moves);

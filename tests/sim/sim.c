@@ -36,7 +36,7 @@ static void draw_config(void)
 	sim_cfg.pipeline = sim_one_in(2) ? 0 : sim_below(20);
 	cfg->slab_bytes = sim_cfg.slab_bytes;
 	cfg->memory_bytes = (u64)cfg->slab_bytes * sim_cfg.memory_slabs;
-	cfg->index_bytes = 32 << 10;
+	cfg->index_bytes = 32 << (10 + sim_below(2));
 	cfg->item_max = cfg->slab_bytes / 2;
 	cfg->threads = 1 + sim_below(4);
 	cfg->io_depth = 1 << sim_below(7);
@@ -94,12 +94,16 @@ static void hash_state(void)
 {
 	struct kfc_cache *c = &sim_env.c;
 	struct kfc_counters n;
-	u32 line, i;
+	u64 place = kfc_place(0), *v;
+	u32 i, nr;
 
 	model_sum(&n);
 	hash_log_bytes("counters", &n, sizeof(n));
-	for (line = 0; line < c->index.lines; line++)
-		hash_log_bytes("line", kfc_index_line(&c->index, line), 64);
+	hash_log("level", c->index.state);
+	while (place < kfc_place(c->index.lines0)) {
+		v = kfc_index_group(&c->index, &place, &nr);
+		hash_log_bytes("group", v, nr * sizeof(*v));
+	}
 	for (i = 0; i < c->log.nr_slabs; i++) {
 		struct kfc_slab *s = &c->log.slabs[i];
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-store-c := index record log slab writer reclaim carry memtier expire restart \
-	save recover store cache op get modify meta answer body command statcmd \
-	prefix walk dump \
-	auth
+store-c := index grow record log slab writer reclaim carry memtier expire \
+	restart save recover store cache op get modify meta answer body command \
+	statcmd prefix walk dump auth
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
@@ -35,7 +34,12 @@ test_dump-flags := $(store-flags)
 test_expire-src := $(store-objs)
 test_expire-inc := $(store-inc)
 test_expire-flags := $(store-flags)
-test_sizing-src := $(top)/module/record.c $(top)/module/index.c \
+test_sizing-src := $(addprefix $(top)/module/,record.c index.c grow.c) \
 	$(top)/tests/shim/shim.c
 test_sizing-inc := $(store-inc) $(top)/README.md
 test_sizing-flags := $(store-flags) -DREADME='"$(top)/README.md"'
+test_index-src := $(addprefix $(top)/module/,index.c grow.c) \
+	$(top)/tests/shim/shim.c
+test_index-inc := $(store-inc)
+# 10 million entries; the sanitizers have the index in the others.
+test_index-flags := $(store-flags) -O2 -fno-sanitize=all

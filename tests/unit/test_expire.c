@@ -251,9 +251,9 @@ static void test_reused(void **state)
 	u32 there;
 
 	srand(1);
-	env_start(&e, 128 << 10, 4, 20, 8 << 20);
+	env_start(&e, 128 << 10, 4, 20, 4ULL << 30);
 	env_client_init(&e, &ec);
-	assert_true(e.c.index.lines > 65536);
+	assert_true(e.c.index.lines0 > 65536);
 	jiffies += KFC_EXPIRE_MS;
 	store(&e, &ec, "old", 0, 900, 10);
 	env_now += 10;

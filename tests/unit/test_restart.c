@@ -158,11 +158,15 @@ static u32 live_items(struct env *e)
 
 static u32 slots_used(struct env *e)
 {
-	u32 line, i, n = 0;
+	u64 place = kfc_place(0), *v;
+	u32 i, nr, n = 0;
 
-	for (line = 0; line < e->c.index.lines; line++)
-		for (i = 0; i < KFC_LINE_SLOTS; i++)
-			n += !!kfc_index_line(&e->c.index, line)[i];
+	while (place < kfc_place(e->c.index.lines0)) {
+		v = kfc_index_group(&e->c.index, &place, &nr);
+		for (i = 0; i < nr; i++)
+			n += !!v[i];
+	}
+	assert_int_equal(percpu_counter_read(&e->c.index.used), n);
 	return n;
 }
 
@@ -494,12 +498,12 @@ static void test_refused_before_loaded(void **state)
 /* No slot points into a slab that has no records. */
 static void check_slots(struct env *e)
 {
-	u32 line, i;
+	u64 place = kfc_place(0), *v;
+	u32 i, nr;
 
-	for (line = 0; line < e->c.index.lines; line++) {
-		u64 *v = kfc_index_line(&e->c.index, line);
-
-		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+	while (place < kfc_place(e->c.index.lines0)) {
+		v = kfc_index_group(&e->c.index, &place, &nr);
+		for (i = 0; i < nr; i++) {
 			u8 st = v[i] ? kfc_slab_of(&e->c.log, v[i])->state :
 				KFC_SLAB_STORED;
 
@@ -867,7 +871,7 @@ static void test_index_size(void **state)
 		env_unload(&e);
 		e.c.cfg.index_bytes = now;
 		assert_int_equal(env_load(&e), 0);
-		assert_int_equal(e.c.index.lines, MIB / 64);
+		assert_int_equal(e.c.index.lines0, MIB / 64 / 512);
 		env_client_init(&e, &ec);
 		assert_int_equal(check_all(&e, &ec), want);
 		env_client_exit(&e, &ec);
@@ -876,7 +880,7 @@ static void test_index_size(void **state)
 	crash(&e);
 	e.c.cfg.index_bytes = 4 * MIB;
 	assert_int_equal(env_load(&e), 0);
-	assert_in_range(e.c.index.lines, MIB / 64, MIB / 64 + 512);
+	assert_in_range(e.c.index.lines0, MIB / 64 / 512, MIB / 64 / 512 + 1);
 	env_client_init(&e, &ec);
 	fill(&e, &ec);
 	env_client_exit(&e, &ec);
@@ -888,7 +892,79 @@ static void test_index_size(void **state)
 	crash(&e);
 	e.c.cfg.index_bytes = MIB / 4;
 	assert_int_equal(env_load(&e), 0);
-	assert_int_equal(e.c.index.lines, MIB / 4 / 64);
+	assert_int_equal(e.c.index.lines0, MIB / 4 / 64 / 512);
+	env_stop(&e);
+}
+
+/* Let the index grow to a level, and stop in the middle of that if @part. */
+static void grow_to(struct env *e, u32 level, bool part)
+{
+	struct kfc_index *ix = &e->c.index;
+
+	while (kfc_index_level(ix) < level) {
+		shim_works_off = part && kfc_index_level(ix) == level - 1;
+		ix->want = kfc_index_level(ix) + 1;
+		while (kfc_index_step(ix))
+			if (shim_works_off && (u32)ix->state)
+				return;
+	}
+}
+
+/* An index is saved at each level, and in the middle of its growth. */
+static void test_levels(void **state)
+{
+	u32 level, want, lost;
+	struct env_client ec;
+	struct env e;
+
+	srand(12);
+	start(&e, 24, MIB);
+	env_client_init(&e, &ec);
+	for (level = 0; level <= 2 * KFC_INDEX_GROWTH; level++) {
+		bool part = level > KFC_INDEX_GROWTH;
+		u32 to = part ? level - KFC_INDEX_GROWTH : level, i;
+
+		env_client_exit(&e, &ec);
+		e.c.cfg.format = KFC_FORMAT_NEW;
+		reload(&e);
+		e.c.cfg.format = KFC_FORMAT_ASK;
+		memset(model, 0, sizeof(model));
+		env_client_init(&e, &ec);
+		/* Fewer than would let it grow further. */
+		for (i = 0; i < min(KEYS, 20 << to); i++)
+			store_len(&e, &ec, i, rand() % 1000);
+		grow_to(&e, to, part);
+		assert_in_range(kfc_index_level(&e.c.index), to - part, to);
+		for (i = 0; i < 300; i++)
+			random_op(&e, &ec, false);
+		assert_int_equal(live_items(&e), slots_used(&e));
+		/* A small table may have been full here and there. */
+		for (i = 0, lost = 0; i < KEYS; i++) {
+			if (!expected(i) || check_key(&e, &ec, i))
+				continue;
+			model[i].gen = 0;
+			lost++;
+		}
+		assert_int_equal(lost, e.counters.ev_index);
+		assert_true(lost < 20);
+		to = kfc_index_reached(&e.c.index);
+		env_client_exit(&e, &ec);
+		env_unload(&e);
+		shim_works_off = false;
+		assert_int_equal(env_load(&e), 0);
+		env_client_init(&e, &ec);
+		assert_int_equal(kfc_index_level(&e.c.index), to);
+		want = all_expected();
+		assert_int_equal(check_all(&e, &ec), want);
+		load_all(&e);
+		assert_int_equal(evictions(&e), 0);
+		assert_int_equal(live_items(&e), slots_used(&e));
+		for (i = 0; i < 1000; i++)
+			random_op(&e, &ec, false);
+		want = all_expected();
+		assert_int_equal(check_all(&e, &ec), want);
+	}
+	env_client_exit(&e, &ec);
 	env_stop(&e);
 }
 
@@ -1262,6 +1338,7 @@ int main(void)
 		cmocka_unit_test(test_unload_errors),
 		cmocka_unit_test(test_load_fails),
 		cmocka_unit_test(test_index_size),
+		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_failed_device),
 		cmocka_unit_test(test_unload_flush_fails),
 		cmocka_unit_test(test_recover),

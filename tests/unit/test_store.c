@@ -97,11 +97,15 @@ static u32 live_items(struct env *e)
 
 static u32 slots_used(struct env *e)
 {
-	u32 line, i, n = 0;
+	u64 place = kfc_place(0), *v;
+	u32 i, nr, n = 0;
 
-	for (line = 0; line < e->c.index.lines; line++)
-		for (i = 0; i < KFC_LINE_SLOTS; i++)
-			n += !!kfc_index_line(&e->c.index, line)[i];
+	while (place < kfc_place(e->c.index.lines0)) {
+		v = kfc_index_group(&e->c.index, &place, &nr);
+		for (i = 0; i < nr; i++)
+			n += !!v[i];
+	}
+	assert_int_equal(percpu_counter_read(&e->c.index.used), n);
 	return n;
 }
 
@@ -1088,41 +1092,11 @@ static void test_index_full(void **state)
 	env_stop(&e);
 }
 
-/* How full the index gets before sets evict for want of a place. */
-static void test_index_fill(void **state)
-{
-	struct kfc_index ix = { 0 };
-	u32 n = 0, full = 0, want;
-	struct kfc_ipos pos;
-	u64 *slot;
-
-	srand(11);
-	assert_int_equal(kfc_index_init(&ix, kfc_index_size(4 << 20)), 0);
-	want = kfc_index_slots(&ix) * 76 / 100;
-	for (n = 0; n < want; n++) {
-		u64 hash = (u64)rand() << 33 ^ (u64)rand() << 11 ^ rand();
-
-		kfc_index_locate(&ix, hash, &pos);
-		slot = kfc_index_find(&ix, &pos);
-		if (slot)
-			continue;
-		slot = kfc_index_place(&ix, &pos);
-		full += !!*slot;
-		*slot = kfc_slot_make(pos.tag, 1, n);
-	}
-	print_message("index: %u entries, %.2f bytes each, %u evicted early\n",
-		      n, (double)ix.bytes / n, full);
-	assert_true((double)ix.bytes / n <= KFC_INDEX_ENTRY);
-	assert_true(full <= n / 1000);
-	kfc_index_exit(&ix);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_siphash),
 		cmocka_unit_test(test_class_pages),
-		cmocka_unit_test(test_index_fill),
 		cmocka_unit_test(test_index_full),
 		cmocka_unit_test(test_commands_memory),
 		cmocka_unit_test(test_commands_device),

@@ -212,7 +212,8 @@ static void test_format(void **state)
 	assert_true(cache.valid_from == 1ULL << KFC_EPOCH_SHIFT);
 	assert_true(atomic64_read(&cache.order) == (s64)cache.valid_from);
 	assert_int_equal(geo.index_at, 1);
-	assert_true(geo.index_pages >= kfc_area_pages(MIB / 64, geo.nr_slabs));
+	assert_true(geo.index_pages >= kfc_area_pages(MIB / 64 / 512,
+						      geo.nr_slabs));
 	assert_true(geo.index_pages * KFC_PAGE < MIB + MIB / 50 + 2 * KFC_PAGE);
 	/* flush_all */
 	cache.valid_from += 5;
@@ -375,7 +376,12 @@ static void test_refusals(void **state)
 	last->version = 9;
 	sign(last);
 	assert_int_equal(reload(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
-	assert_non_null(strstr(said, "version 9, this module knows 1"));
+	assert_non_null(strstr(said, "version 9, this module knows 2"));
+	/* The one before: its index area would be read as what it is not. */
+	last->version = 1;
+	sign(last);
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
+	assert_non_null(strstr(said, "version 1, this module knows 2"));
 	last->version = KFC_SB_VERSION;
 	last->uuid[3] ^= 1;
 	sign(last);
