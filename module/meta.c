@@ -32,11 +32,13 @@ static bool wins(struct kfc_cache *c, const struct mp_req *req,
 /* Everything as in the present version, its unique, too. */
 static void keep_all(const struct kfc_lookup *lk, struct kfc_attr *attr)
 {
-	attr->flags = lk->rec.flags;
-	attr->exptime = lk->rec.exptime;
-	attr->marks = lk->rec.marks | KFC_REC_CAS;
-	attr->cas = lk->rec.cas;
-	attr->fetched = lk->slot & KFC_SLOT_FETCHED;
+	*attr = (struct kfc_attr) {
+		.flags = lk->rec.flags,
+		.exptime = lk->rec.exptime,
+		.cas = lk->rec.cas,
+		.marks = lk->rec.marks | KFC_REC_CAS,
+		.fetched = lk->slot & KFC_SLOT_FETCHED,
+	};
 }
 
 /**
