@@ -244,8 +244,7 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 				const siphash_key_t *hkey, struct kfc_rec *rec)
 {
 	const void *page = page_address(pages[0]);
-	const struct kfc_page_hdr *ph = page;
-	u32 off = le16_to_cpu(READ_ONCE(ph->first));
+	u32 off = kfc_page_first(page);
 	enum kfc_search res = KFC_ABSENT;
 	u64 best = 0;
 
@@ -311,8 +310,7 @@ bool kfc_page_meant(struct page **pages, const struct kfc_index *ix,
 u32 kfc_page_entries(const void *p, u32 page, const siphash_key_t *hkey,
 		     struct kfc_sum_entry *e)
 {
-	const struct kfc_page_hdr *ph = p;
-	u32 off = le16_to_cpu(READ_ONCE(ph->first)), n = 0;
+	u32 off = kfc_page_first(p), n = 0;
 
 	while (off >= KFC_PAGE_HDR && off + KFC_REC_HDR <= KFC_PAGE) {
 		const struct kfc_rec_hdr *h = p + off;

@@ -7,6 +7,7 @@
 #define KFC_RECORD_H
 
 #include <linux/build_bug.h>
+#include <linux/compiler.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
 
@@ -220,6 +221,16 @@ void kfc_rec_used(const struct kfc_rec *r, u32 now);
 static inline u32 kfc_rec_head(u32 klen, u8 marks)
 {
 	return KFC_REC_HDR + klen + (marks & KFC_REC_CAS ? KFC_REC_EXT : 0);
+}
+
+/* Where the first record of a page starts, 0 where none can. */
+static inline u32 kfc_page_first(const void *page)
+{
+	const struct kfc_page_hdr *h = page;
+	u32 off = le16_to_cpu(READ_ONCE(h->first));
+
+	/* A checksum does not make it true, and some CPUs would fault. */
+	return off % KFC_REC_ALIGN ? 0 : off;
 }
 
 u32 kfc_page_sum(const void *page, u64 seed, u32 page_no);

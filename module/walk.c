@@ -162,11 +162,10 @@ static enum kfc_step_ret scan(struct kfc_cache *c, struct kfc_walk *w,
 			      struct page **pages, struct kfc_object *o)
 {
 	const void *page = page_address(pages[0]);
-	const struct kfc_page_hdr *ph = page;
 	const struct kfc_rec_hdr *h;
 	u32 off, lens, meta, head;
 
-	off = w->off ?: le16_to_cpu(READ_ONCE(ph->first));
+	off = w->off ?: kfc_page_first(page);
 	if (off < KFC_PAGE_HDR || off + KFC_REC_HDR > KFC_PAGE)
 		goto end;
 	h = page + off;
