@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+store-mk := $(lastword $(MAKEFILE_LIST))
 store-c := index grow record log slab writer reclaim carry memtier expire \
 	restart save recover store cache op get modify meta answer body command \
 	statcmd prefix walk dump auth
@@ -14,7 +15,7 @@ store-flags := -D__KERNEL_SHIM__ -I$(top)/tests/shim -I$(top)/module \
 store-objs := $(patsubst $(top)/%.c,$(O)/store/%.o,$(store-src))
 
 $(store-objs): $(O)/store/%.o: $(top)/%.c $(store-inc) $(here)Makefile \
-		$(here)store.mk
+		$(store-mk)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(store-flags) -c -o $@ $<
 
