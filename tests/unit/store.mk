@@ -18,6 +18,8 @@ $(store-objs): $(O)/store/%.o: $(top)/%.c $(store-inc) $(here)Makefile \
 		$(store-mk)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(store-flags) -c -o $@ $<
+# That was not what who includes this wants to be made first.
+.DEFAULT_GOAL :=
 
 test_store-src := $(store-objs)
 test_store-inc := $(store-inc)
