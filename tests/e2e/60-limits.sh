@@ -31,9 +31,12 @@ check "slow reader: reads them in 5 s" objects reader --count 60 --sizes 100000 
 	--rate 1200000 --seconds 60
 limits "half commands" halves
 limits "garbage" garbage
+limits "storm" storm
 limits "unread answers" pipeline
 check "dribbled commands" objects split --count 10 --sizes 20-600 --piece 3 --seconds 40
 same "no client can cause a line in the log" "$(log_new | wc -l)" 0
+same "fatcache's 'out of socket memory': not after all of these" \
+	"$(log_all | grep -ciE 'out of socket memory|tcp: out of memory|too many orphaned')" 0
 
 # --- a CPU goes and comes back while clients are served
 cpu=/sys/devices/system/cpu/cpu1/online

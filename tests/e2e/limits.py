@@ -4,7 +4,7 @@
 
     limits.py HOST PORT LABEL CASE [--max-conns N] [--idle S] [--upload MIB]
 
-Cases: max_conns idle uploads readers halves garbage pipeline linger.
+Cases: max_conns idle uploads readers halves garbage storm pipeline linger.
 Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
 import argparse
@@ -12,6 +12,8 @@ import os
 import random
 import select
 import signal
+import socket
+import struct
 import sys
 import time
 
@@ -298,6 +300,37 @@ class Case:
         print("# a binary header gets: %r" % got[:40])
         self.is_("a binary header does not hang", got != b"nothing" or self.bystander())
         c.close()
+
+    def storm(self):
+        """Connections that come and go, in every state; what they had goes with them."""
+        def kept():
+            with open("/proc/slabinfo") as f:
+                conns = [int(ln.split()[1]) for ln in f if ln.startswith("kfc_conn ")]
+            return conns[0], self.stat("kfc_connection_bytes")
+        self.bystander()
+        before, most = kept(), 0
+        for i in range(10):
+            conns = [self.conn() for _ in range(40)]
+            for j, c in enumerate(conns):
+                c.send([b"", b"get st", b"set st 0 0 9\r\nabc", b"version\r\n" * 20,
+                        b"mn\r\nget by-1 by-2\r\n"][j % 5])
+            most = max(most, self.stat("curr_connections"))
+            for j, c in enumerate(conns):
+                if j % 3 == 0:
+                    c.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                c.close()
+        end = time.monotonic() + PATIENCE
+        while self.stat("curr_connections") > 2 and time.monotonic() < end:
+            time.sleep(0.05)
+        after = kept()
+        print("# at most %d at once; kfc_conn objects, kfc_connection_bytes: %r before, %r after"
+              % (most, before, after))
+        # the second is who asks
+        self.is_("of 400 connections none is counted still", self.stat("curr_connections"), 2)
+        self.is_("kmemcached's client structures: freed with their connections",
+                 after[0] - before[0] < 200)
+        self.is_("kmemcached's client structures: and their buffers", after[1] <= before[1] + 65536)
+        self.bystanders("400 connections that went away", 2)
 
     def pipeline(self):
         """100,000 gets in one go, and not a byte read; memory stays bounded."""
