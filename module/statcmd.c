@@ -128,7 +128,8 @@ static const u8 *next_word(const struct mp_req *req, const u8 *at, u32 *len)
 
 static bool is(const u8 *word, u32 len, const char *name)
 {
-	return len == strlen(name) && !memcmp(word, name, len);
+	/* Of a binary request without a key there is no word at all. */
+	return len == strlen(name) && (!len || !memcmp(word, name, len));
 }
 
 static bool prefix_line(struct kfc_emit *e, const char *name,

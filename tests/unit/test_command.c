@@ -426,6 +426,65 @@ static void test_detail(void **state)
 	end(&w);
 }
 
+/* What asks for nothing that is stored. */
+static void test_administer(void **state)
+{
+	static const char *const empty[] = {
+		"settings", "items", "slabs", "sizes", "conns",
+		"extstore",
+	};
+	static const char stat[24] = { (char)0x80, 0x10, 0, 8, [11] = 8 };
+	static const char quit[24] = { (char)0x80, 0x07 };
+	static const char bye[24] = { (char)0x81, 0x07 };
+	struct env_client bin;
+	struct where w;
+	char buf[64];
+	u32 i;
+
+	begin(&w, true);
+	ASK("STAT curr_items 0\r\nEND\r\n", "stats\r\n");
+	for (i = 0; i < ARRAY_SIZE(empty) - 2; i++) {
+		const char *a = env_ask(&w.e, &w.ec, "stats %s\r\n", empty[i]);
+
+		assert_string_equal(a + strlen(a) - 5, "END\r\n");
+	}
+	ASK("END\r\n", "stats conns\r\n");
+	ASK("STAT sizes_status disabled\r\nEND\r\n", "stats sizes\r\n");
+	ASK("RESET\r\n", "stats reset\r\n");
+	ASK("OK\r\n", "verbosity 1\r\n");
+	ASK("", "verbosity 1 noreply\r\n");
+	ASK("ERROR: shutdown not enabled\r\n", "shutdown\r\n");
+	ASK("MN\r\n", "mn\r\n");
+	ASK("MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n",
+	    "cache_memlimit 1\r\n");
+	ASK("MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n",
+	    "cache_memlimit 1000000000000\r\n");
+	env_client_init(&w.e, &bin);
+	memcpy(buf, stat, 24);
+	memcpy(buf + 24, "settings", 8);
+	env_feed(&w.e, &bin, buf, 32);
+	/* The end of them is an answer without key and value. */
+	assert_int_equal(bin.len, 24);
+	bin.len = 0;
+	buf[3] = 0;
+	buf[11] = 0;
+	env_feed(&w.e, &bin, buf, 24);
+	assert_int_equal(bin.len, 24 + 10 + 1 + 24);
+	assert_memory_equal(bin.answer + 24, "curr_items0", 11);
+	bin.len = 0;
+	buf[3] = 7;
+	buf[11] = 7;
+	memcpy(buf + 24, "nothing", 7);
+	env_feed(&w.e, &bin, buf, 31);
+	assert_int_equal(bin.answer[7], MP_BIN_NOT_FOUND);
+	bin.len = 0;
+	assert_false(env_feed(&w.e, &bin, quit, 24));
+	assert_memory_equal(bin.answer, bye, 24);
+	env_client_exit(&w.e, &bin);
+	assert_false(env_feed(&w.e, &w.ec, "quit\r\n", 6));
+	end(&w);
+}
+
 static void flush_binary(struct where *w, u8 opcode, u32 extlen,
 			 const char *want, u32 len)
 {
@@ -493,6 +552,7 @@ int main(void)
 		cmocka_unit_test(test_binary_device),
 		cmocka_unit_test(test_resize),
 		cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_administer),
 		cmocka_unit_test(test_flush_disabled),
 	};
 
