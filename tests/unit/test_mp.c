@@ -442,6 +442,51 @@ static void check_key(const char *before, size_t klen, const char *after,
 	free(s);
 }
 
+/* What is for memcached's own machinery: the words count, nothing is done. */
+static void test_admin(void **state)
+{
+#define OK "ERR OK; "
+#define FORMAT "ERR CLIENT_ERROR bad command line format; "
+#define MOVE "ERR BADCLASS invalid src or dst class id; "
+	static const struct example x[] = {
+		X("slabs reassign 1 2\r\n",
+		  "ERR NOSPARE source class has no spare pages; "),
+		X("slabs reassign 2 2\r\n",
+		  "ERR SAME src and dst class are identical; "),
+		X("slabs reassign 0 2\r\nslabs reassign 2 64\r\n", MOVE MOVE),
+		X("slabs reassign -1 2\r\nslabs reassign a 2\r\n", MOVE FORMAT),
+		X("slabs reassign 1\r\n", ERROR),
+		X("slabs automove 0\r\nslabs automove 2\r\n", OK OK),
+		X("slabs automove 3\r\nslabs automove x\r\n", ERROR FORMAT),
+		X("slabs automove 1 noreply\r\n", "ERR; "),
+		X("slabs nothing 1\r\n", ERROR),
+		X("lru tune 10 20 0.5 2\r\n", OK),
+		X("lru tune 10 x 0.5 2\r\nlru tune 10 20 0.5.1 2\r\n",
+		  ERROR ERROR),
+		X("lru tune 10 20 . 2\r\nlru tune 10 20 a 2\r\n", ERROR ERROR),
+		X("lru mode flat\r\nlru mode segmented\r\n", OK OK),
+		X("lru mode round\r\nlru x\r\n", ERROR ERROR),
+		X("lru temp_ttl -1\r\nlru temp_ttl x\r\n", OK ERROR),
+		X("lru_crawler enable\r\nlru_crawler disable\r\n", OK OK),
+		X("lru_crawler crawl all\r\nlru_crawler crawl 1,2\r\n", OK OK),
+		X("lru_crawler crawl x\r\n",
+		  "ERR BADCLASS invalid class id; "),
+		X("lru_crawler tocrawl 5\r\nlru_crawler tocrawl x\r\n",
+		  OK FORMAT),
+		X("lru_crawler sleep 1000000\r\nlru_crawler sleep x\r\n",
+		  OK FORMAT),
+		X("lru_crawler sleep 1000001\r\n",
+		  "ERR CLIENT_ERROR sleep must be one second or less; "),
+		X("lru_crawler nothing 1\r\n", ERROR),
+	};
+
+	(void)state;
+	CHECK(x);
+#undef OK
+#undef FORMAT
+#undef MOVE
+}
+
 static void test_key_length(void **state)
 {
 	static const char *const cmds[][2] = {
@@ -892,6 +937,7 @@ int main(void)
 		cmocka_unit_test(test_delete),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_admin),
 		cmocka_unit_test(test_key_length),
 		cmocka_unit_test(test_many_keys),
 		cmocka_unit_test(test_line_limit),

@@ -157,6 +157,9 @@ static void disk_free(struct disk *k)
 
 static struct kfc_cache cache;
 static struct kfc_geometry geo;
+/* Parameters that one test has others of. */
+static u32 slab_bytes = 1 << 20;
+static const uuid_t *uuid;
 
 /* As at insmod: a cache of nothing but parameters. */
 static int load(struct disk *k, enum kfc_format format)
@@ -168,8 +171,11 @@ static int load(struct disk *k, enum kfc_format format)
 	memset(&geo, 0, sizeof(geo));
 	cache.dev = &k->dev;
 	cache.cfg.format = format;
-	cache.cfg.slab_bytes = 1 << 20;
+	cache.cfg.slab_bytes = slab_bytes;
 	cache.cfg.index_bytes = MIB;
+	cache.cfg.has_uuid = uuid;
+	if (uuid)
+		cache.cfg.uuid = *uuid;
 	lines = 0;
 	err = kfc_super_load(&cache, &geo);
 	if (err) {
@@ -316,6 +322,36 @@ static void test_flips(void **state)
 		memcpy(copy_at(k, 1), was, KFC_PAGE);
 	}
 	disk_free(k);
+}
+
+/* uuid= and slab_size= of another device: refused, and not written to. */
+static void test_another_device(void **state)
+{
+	struct disk *k = disk_new(32 * MIB), *blank = disk_new(32 * MIB);
+	uuid_t own;
+
+	assert_int_equal(load(k, KFC_FORMAT_ASK), 0);
+	own = cache.uuid;
+	kfc_super_free(&cache);
+	uuid = &own;
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
+	assert_int_equal(reload(blank, KFC_FORMAT_ASK), -ENODEV);
+	assert_int_equal(reload(blank, KFC_FORMAT_FORCE), -ENODEV);
+	assert_int_equal(lines, 1);
+	assert_int_equal(blank->writes, 0);
+	own.b[7] ^= 1;
+	k->writes = 0;
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), -ENODEV);
+	assert_int_equal(reload(k, KFC_FORMAT_FORCE), -ENODEV);
+	uuid = NULL;
+	slab_bytes = 2 << 20;
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), -EINVAL);
+	assert_int_equal(lines, 1);
+	assert_int_equal(k->writes, 0);
+	slab_bytes = 1 << 20;
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
+	disk_free(k);
+	disk_free(blank);
 }
 
 /* Any field may say anything, under a checksum that is right. */
@@ -523,6 +559,7 @@ int main(void)
 		cmocka_unit_test(test_bad_one_first),
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_another_device),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_failures),
 		cmocka_unit_test(test_plan),
