@@ -112,6 +112,9 @@ static void drain_out(struct env_client *ec)
 
 /* The device. */
 
+/* The writer thread waits for its own read, which is the last one. */
+static struct env *waiting;
+
 static void do_io(struct env_dev *d, struct kfc_io *io)
 {
 	u32 i;
@@ -147,11 +150,27 @@ static void do_io(struct env_dev *d, struct kfc_io *io)
 	io->done(io);
 }
 
+/* Slabs are written whole, each at its place, and superblocks beside them. */
+static void check_write(struct kfc_dev *dev, const struct kfc_io *io)
+{
+	const struct kfc_log *l = &waiting->c.log;
+	u64 at = io->page_no - l->geo.slabs_at;
+
+	if (io->page_no == dev->pages - 1) {
+		assert(io->nr_pages == 1);
+	} else if (l->slab_pages && io->page_no >= l->geo.slabs_at) {
+		assert(io->nr_pages == l->slab_pages && !(at % l->slab_pages));
+		assert(l->slabs[at / l->slab_pages].state == KFC_SLAB_WRITING);
+	}
+}
+
 static void submit(struct kfc_dev *dev, struct kfc_io *io, bool write)
 {
 	struct env_dev *d = container_of(dev, struct env_dev, dev);
 
 	assert(io->page_no + io->nr_pages <= dev->pages);
+	if (write)
+		check_write(dev, io);
 	io->write = write;
 	d->reads += !write;
 	d->read_pages += write ? 0 : io->nr_pages;
@@ -187,9 +206,6 @@ static bool dev_gone(struct kfc_dev *dev)
 {
 	return container_of(dev, struct env_dev, dev)->gone;
 }
-
-/* The writer thread waits for its own read, which is the last one. */
-static struct env *waiting;
 
 /* What is discarded nobody may need: no slot leads there, and no I/O. */
 static int dev_discard(struct kfc_dev *dev, u64 page_no, u64 nr)
