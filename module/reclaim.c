@@ -229,6 +229,8 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 
 	if (READ_ONCE(c->log.failed) || kfc_rare("no_summary"))
 		return false;
+	kfc_count(c, reclaim_reads);
+	kfc_count_add(c, reclaim_read_bytes, (u64)n * KFC_PAGE);
 	pages = kfc_slab_summary(c, s, n);
 	if (!pages)
 		return false;
