@@ -53,7 +53,7 @@ test:
 
 bench:
 	@tools/deps bench
-	@tests/bench/hitratio
+	@tests/bench/run
 
 # PORT=11211 RUN_DISK_MB=4096 MEMORY_ONLY= MODARGS=
 run:
@@ -76,7 +76,8 @@ help:
 	@echo "                  MEMORY_ONLY=1: without the SSD; MODARGS='memory_mb=128 ...'"
 	@echo "make check        lint and unit tests: no root, no guest, under 2 minutes"
 	@echo "make test         everything, on guests with Linux 6.12 and 6.1"
-	@echo "make bench        hit ratios, beside memcached's: a table, CSV and a plot"
+	@echo "make bench        figures, each with its bar, and hit ratios beside memcached's:"
+	@echo "                  tables, CSV and a plot; tests/bench/run NAME for one of them"
 	@echo "make lint, unit, sim, fuzz  parts of it; tests/run --help for more"
 	@echo "make clean        remove what was built here"
 	@echo "make distclean    ... and $(CACHE)"
