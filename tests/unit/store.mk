@@ -37,6 +37,9 @@ test_dump-flags := $(store-flags)
 test_expire-src := $(store-objs)
 test_expire-inc := $(store-inc)
 test_expire-flags := $(store-flags)
+test_figures-src := $(store-objs)
+test_figures-inc := $(store-inc)
+test_figures-flags := $(store-flags)
 test_sizing-src := $(addprefix $(top)/module/,record.c index.c grow.c) \
 	$(top)/tests/shim/shim.c
 test_sizing-inc := $(store-inc) $(top)/README.md
