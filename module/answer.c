@@ -297,7 +297,7 @@ void kfc_meta_item(struct kfc_cache *c, const struct kfc_lookup *lk,
 	it->ttl = kfc_ttl(c, r->exptime);
 	it->ttl_new = it->ttl;
 	it->idle = max_t(s64, now - r->time, 0);
-	it->fetched = lk->slot & KFC_SLOT_FETCHED;
+	it->fetched = kfc_slot_fetched(&c->log, lk->slot);
 	it->base64 = r->marks & KFC_REC_BASE64;
 	it->stale = r->marks & KFC_REC_STALE;
 	it->sent = r->marks & KFC_REC_WON;

@@ -115,7 +115,7 @@ static bool was_used(struct kfc_cache *c, struct kfc_slab *s,
 		     const struct kfc_sum_entry *e, struct kfc_lookup *lk)
 {
 	struct kfc_log *l = &c->log;
-	u64 *unused, page;
+	u64 *unused, home, page;
 
 	if (!e->order || kfc_store_dead(c, le64_to_cpu(e->order),
 					le32_to_cpu(e->exptime)))
@@ -125,8 +125,9 @@ static bool was_used(struct kfc_cache *c, struct kfc_slab *s,
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &lk->pos);
 	rcu_read_lock();
 	lk->slot = kfc_index_look(&c->index, &lk->pos, &unused);
+	home = kfc_slot_home(c, &lk->pos, lk->slot);
 	rcu_read_unlock();
-	return lk->slot & KFC_SLOT_FETCHED && kfc_slot_page(lk->slot) == page;
+	return home & KFC_SLOT_FETCHED && kfc_slot_page(home) == page;
 }
 
 struct carry_read {
@@ -195,7 +196,8 @@ static struct page **read_pages(struct kfc_cache *c, struct kfc_slab *s,
 		if (at > first || first - at > KFC_CARRY_GAP ||
 		    end - at > w->max)
 			break;
-		if (was_used(c, s, e, &lk))
+		if (was_used(c, s, e, &lk) &&
+		    kfc_slab_of(&c->log, lk.slot) == s)
 			first = at;
 	}
 	read_window(c, s, first, end - first);
@@ -213,48 +215,6 @@ static bool pages_ok(const struct kfc_window *w, struct page **pages, u32 nr)
 	return true;
 }
 
-/* The record that a slot means, and its key, which stays in its page. */
-static bool find_record(struct kfc_cache *c, struct page **pages,
-			struct kfc_lookup *lk)
-{
-	const struct kfc_rec_hdr *h;
-
-	if (!kfc_page_meant(pages, &c->index, &lk->pos, &c->hkey, &lk->rec))
-		return false;
-	h = page_address(pages[0]) + lk->rec.off;
-	lk->key.p = (const u8 *)(h + 1);
-	lk->key.len = le32_to_cpu(h->lens) & 0xff;
-	lk->key.hash = siphash(lk->key.p, lk->key.len, &c->hkey);
-	lk->order = lk->rec.order;
-	return true;
-}
-
-static int append(struct kfc_cache *c, struct kfc_lookup *lk)
-{
-	const struct kfc_rec *rec = &lk->rec;
-	struct kfc_attr attr = {
-		.flags = rec->flags,
-		.exptime = rec->exptime,
-		.cas = rec->cas,
-		.time = rec->time,
-		.marks = rec->marks,
-		.kept = true,
-	};
-	struct kfc_rsv r;
-	int err;
-
-	err = kfc_log_reserve(c, &lk->key, rec->vlen, lk->pos.tag, &attr, &r);
-	if (err) {
-		kfc_count(c, reinsert_dropped);
-		return err;
-	}
-	kfc_rec_copy_value(r.pages, r.off, r.head, rec);
-	err = kfc_store_move(c, lk, &r);
-	if (err)
-		kfc_log_abort(c, &r);
-	return err;
-}
-
 /**
  * kfc_carry() - carry an entry's object forward, if it was used
  * @c: the cache
@@ -269,28 +229,34 @@ static int append(struct kfc_cache *c, struct kfc_lookup *lk)
 bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
 	       const struct kfc_sum_entry *e, u32 before)
 {
-	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 	struct kfc_lookup lk;
 	struct page **pages;
+	struct kfc_buf *b;
 	u32 bytes;
+	int err;
 
 	if (!READ_ONCE(c->cfg.reinsert_pct) || !was_used(c, s, e, &lk))
 		return false;
 	if (!cy->left)
 		goto dropped;
+	/* There or as a copy it may be in memory. */
+	b = rcu_dereference_protected(kfc_slab_of(&c->log, lk.slot)->buf, 1);
 	if (b)
-		pages = &b->pages[kfc_slot_page(lk.slot) % c->log.slab_pages];
+		pages = kfc_buf_pages(&c->log, b, lk.slot);
 	else
 		pages = read_pages(c, s, e, before, lk.slot);
 	if (!pages || (!b && !pages_ok(&c->log.window, pages, 1)) ||
-	    !find_record(c, pages, &lk))
+	    !kfc_store_meant(c, pages, &lk))
 		goto dropped;
 	bytes = lk.rec.head + lk.rec.vlen;
 	if (bytes > cy->left ||
 	    (!b && !pages_ok(&c->log.window, pages,
 			     kfc_rec_pages(lk.rec.off, bytes))))
 		goto dropped;
-	if (append(c, &lk))
+	err = kfc_store_rewrite(c, &lk, 0);
+	if (err == -ENOSPC)
+		goto dropped;
+	if (err)
 		return false;
 	cy->left -= bytes;
 	kfc_count(c, reinserted);

@@ -291,23 +291,27 @@ static bool is_hidden(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 /* Does a slot that points to the page of a dead record mean a dead one? */
 static bool means_dead(const struct kfc_sweep *sw,
 		       const struct kfc_sum_entry *e, u32 nr,
-		       const struct kfc_ipos *pos)
+		       const struct kfc_ipos *pos, u64 slot)
 {
 	struct kfc_cache *c = sw->c;
+	struct kfc_slab *s = kfc_slab_of(&c->log, slot);
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 	struct kfc_rec rec;
 
-	if (!sw->b)
-		return !is_hidden(sw, e, nr, pos);
-	return kfc_page_meant(&sw->b->pages[page_of(e)], &c->index, pos,
-			      &c->hkey, &rec) &&
-	       kfc_store_dead(c, rec.order, rec.exptime);
+	/* What the slot means is in memory, there or as a copy. */
+	if (b)
+		return kfc_page_meant(kfc_buf_pages(&c->log, b, slot),
+				      &c->index, pos, &c->hkey, &rec) &&
+		       kfc_store_dead(c, rec.order, rec.exptime);
+	return !is_hidden(sw, e, nr, pos);
 }
 
 static void drop_dead(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 		      u32 nr)
 {
 	struct kfc_cache *c = sw->c;
-	u64 first = (u64)(sw->s - c->log.slabs) * c->log.slab_pages, *slot;
+	u64 first = (u64)(sw->s - c->log.slabs) * c->log.slab_pages;
+	u64 old, *slot;
 	struct kfc_ipos pos;
 	spinlock_t *lock; /* of the key's group */
 	bool hit = false;
@@ -317,10 +321,12 @@ static void drop_dead(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &pos);
 	/* What may come before it is committed under the same lock. */
-	if (slot && kfc_slot_page(*slot) == first + page_of(e) &&
-	    means_dead(sw, e, nr, &pos)) {
+	old = slot ? *slot : 0;
+	if (old &&
+	    kfc_slot_page(kfc_slot_home(c, &pos, old)) == first + page_of(e) &&
+	    means_dead(sw, e, nr, &pos, old)) {
 		kfc_index_clear(&c->index, &pos, slot);
-		atomic_dec(&sw->s->live);
+		kfc_slot_gone(c, &pos, old);
 		hit = true;
 	}
 	spin_unlock(lock);

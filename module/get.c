@@ -191,6 +191,13 @@ static void note_hit(struct kfc_client *cl, const struct mp_req *req,
 	kfc_store_used(cl->cache, lk);
 }
 
+/* What was read from the device, and was used before, is copied to memory. */
+static void promote(struct kfc_cache *c, const struct kfc_op *op)
+{
+	if (op->lk.slot & KFC_SLOT_FETCHED && op->req.op != MP_META_DEBUG)
+		kfc_promote(c, &op->lk);
+}
+
 static bool op_fill(struct kfc_op *op, const struct mp_meta_item *it)
 {
 	struct kfc_out_node *node = &op->node;
@@ -246,8 +253,10 @@ void kfc_get_done(struct kfc_op *op)
 
 	kfc_read_finish(c, &op->lk, &op->rd);
 	hit = op_hit(c, op);
-	if (hit && !op->abandoned)
+	if (hit && !op->abandoned) {
 		note_hit(cl, &op->req, &op->lk, &it);
+		promote(c, op);
+	}
 	kfc_read_unpin(c, &op->rd);
 	if (op->abandoned)
 		return;

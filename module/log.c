@@ -76,7 +76,7 @@ static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 	struct kfc_rec_hdr *h;
 	u32 end, sum_pages = 0;
 
-	if (kfc_log_sums(l))
+	if (kfc_slab_sums(l, s))
 		sum_pages = s->nr_recs / KFC_SUM_ENTRIES + 1;
 	end = kfc_rec_place(s->end, r->head, r->vlen, &r->slab_off);
 	if (end > (l->slab_pages - sum_pages) * KFC_PAGE)
@@ -102,6 +102,23 @@ static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 	return true;
 }
 
+static enum kfc_head_kind head_kind(struct kfc_cache *c,
+				    const struct kfc_key *key,
+				    const struct kfc_attr *attr)
+{
+	if (attr->home)
+		return KFC_HEAD_COPIES;
+	return attr->kept || kfc_tier_keeps(c, key) ? KFC_HEAD_KEPT :
+						      KFC_HEAD_NEW;
+}
+
+static void put_ext(struct kfc_rsv *r, u32 at, u64 value)
+{
+	__le64 v = cpu_to_le64(value);
+
+	kfc_rec_copy_in(r->pages, r->off, at, &v, sizeof(v));
+}
+
 /**
  * kfc_log_reserve() - get a place for a record
  * @c: the cache
@@ -120,21 +137,23 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 		    u32 tag, const struct kfc_attr *attr, struct kfc_rsv *r)
 {
 	struct kfc_log *l = &c->log;
-	bool kept = attr->kept || kfc_tier_keeps(c, key);
+	enum kfc_head_kind kind = head_kind(c, key, attr);
 	struct kfc_slab *full = NULL;
 	struct kfc_head *h;
 	int err = 0;
 
-	h = kept ? kfc_log_kept(l) :
+	h = kind ? kfc_log_head(l, kind) :
 		   &l->heads[raw_smp_processor_id() % l->nr_heads];
 	r->klen = key->len;
-	r->head = kfc_rec_head(key->len, attr->marks);
 	r->attr = *attr;
+	if (attr->home)
+		r->attr.marks |= KFC_REC_HOME;
+	r->head = kfc_rec_head(key->len, r->attr.marks);
 	r->vlen = vlen;
 	r->tag = tag;
 	spin_lock(&h->lock);
 	if (!h->slab || kfc_rare("seal_early") || !reserve_in(l, h->slab, r)) {
-		struct kfc_slab *s = kfc_slab_open(c, kept, attr->kept);
+		struct kfc_slab *s = kfc_slab_open(c, kind, attr->kept);
 
 		/* Without a successor the head stays: less may still fit. */
 		if (s) {
@@ -152,12 +171,10 @@ int kfc_log_reserve(struct kfc_cache *c, const struct kfc_key *key, u32 vlen,
 	if (err)
 		return err;
 	kfc_rec_copy_in(r->pages, r->off, KFC_REC_HDR, key->p, key->len);
-	if (attr->marks & KFC_REC_CAS) {
-		__le64 cas = cpu_to_le64(attr->cas);
-
-		kfc_rec_copy_in(r->pages, r->off, KFC_REC_HDR + key->len, &cas,
-				sizeof(cas));
-	}
+	if (attr->marks & KFC_REC_CAS)
+		put_ext(r, KFC_REC_HDR + key->len, attr->cas);
+	if (attr->home)
+		put_ext(r, r->head - KFC_REC_EXT, attr->home);
 	return 0;
 }
 
@@ -180,7 +197,7 @@ static void seal_record(struct kfc_log *l, struct kfc_rsv *r, u64 hash,
 	struct kfc_rec_hdr *h = page_address(r->pages[0]) + r->off;
 
 	h->order = cpu_to_le64(order);
-	if (kfc_log_sums(l)) {
+	if (kfc_slab_sums(l, r->slab)) {
 		struct kfc_sum_entry *e = sum_entry(l, r->slab, r->nr);
 
 		e->hash = cpu_to_le64(hash);

@@ -15,6 +15,7 @@
 #include "super.h"
 
 struct kfc_cache;
+struct kfc_lookup;
 struct kfc_config;
 struct task_struct;
 
@@ -59,7 +60,8 @@ struct kfc_buf {
  * @buf: its memory, NULL once it is only on the device. RCU: written by the
  *	writer thread, freed for reuse after a grace period
  * @pins: device reads and modifications that rely on this life of the slab
- * @live: slots that point here; changes under the locks of their groups
+ * @live: entries whose record is here, and of a slab of copies those whose copy
+ *	is; changes under the locks of their groups, see kfc_slot_come()
  * @holds: reservations that are not committed, and one of the head while OPEN
  * @min_order: its records have higher order numbers, or were gone through for
  *	what this one flushed; 0 where that is not known
@@ -102,6 +104,14 @@ struct kfc_head {
 	spinlock_t lock;	/* @slab and its nr_recs and end */
 	struct kfc_slab *slab;
 } ____cacheline_aligned_in_smp;
+
+/* What a head is for. */
+enum kfc_head_kind {
+	KFC_HEAD_NEW,		/* what clients store; there may be some */
+	KFC_HEAD_KEPT,		/* what reclaim carries forward */
+	KFC_HEAD_COPIES,	/* copies of what is on the device */
+	KFC_HEAD_KINDS
+};
 
 #define KFC_MAX_HEADS	64
 /* So many times the memory of the load may become of it at run time. */
@@ -146,6 +156,7 @@ struct kfc_window {
  * @geo: where slabs lie on the device; constant
  * @slabs: all slabs; constant
  * @nr_slabs: how many
+ * @nr_all: with those behind them, which copies of what is on the device lie in
  * @slab_pages: pages of a slab
  * @salt: goes into the seed of all checksums, so that a page of an earlier
  *	format is never taken for one of this; constant
@@ -165,8 +176,13 @@ struct kfc_window {
  * @nr_ready: length of @ready
  * @nr_stored: length of @stored
  * @nr_new: buffers that hold what is new, and not what is kept
+ * @copy_free: slabs of copies without a buffer
+ * @copy_ready: READY ones
+ * @copies: full ones, oldest first
+ * @nr_copies: how many have a buffer; writer thread alone
  * @nr_heads: how many heads sets have
- * @heads: the heads; behind them one for what reclaim carries forward
+ * @heads: the heads; behind them one for what reclaim carries forward, and one
+ *	for copies
  * @window: writer thread alone
  * @in_vain: slabs reclaimed since sets got one; writer thread alone
  * @writes: writer thread alone
@@ -191,6 +207,7 @@ struct kfc_log {
 	struct kfc_geometry geo;
 	struct kfc_slab *slabs;
 	u32 nr_slabs;
+	u32 nr_all;
 	u32 slab_pages;
 	u64 salt;
 	u64 next_seq;
@@ -209,6 +226,10 @@ struct kfc_log {
 	u32 nr_ready;
 	u32 nr_stored;
 	u32 nr_new;
+	struct list_head copy_free;
+	struct list_head copy_ready;
+	struct list_head copies;
+	u32 nr_copies;
 	u32 nr_heads;
 	struct kfc_head *heads;
 	struct kfc_window window;
@@ -263,6 +284,8 @@ struct kfc_log_info {
 	u64 mem_bytes;
 	u64 mem_limit;
 	u64 mem_held;
+	u64 copies;
+	u64 copy_bytes;
 	u64 dev_bytes_used;
 	u64 dev_items;
 	u64 oldest;
@@ -297,7 +320,7 @@ struct kfc_sum_page *kfc_log_summary(struct kfc_log *l, struct kfc_buf *b,
 int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 		 u64 first_seq);
 void kfc_log_exit(struct kfc_cache *c);
-struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept,
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 			       bool last);
 void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
 int kfc_log_resize(struct kfc_log *l, u64 bytes);
@@ -312,16 +335,37 @@ static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
 	return &l->slabs[kfc_slot_page(slot) / l->slab_pages];
 }
 
-/* Have slabs a summary? Without a device their records are there to look at. */
-static inline bool kfc_log_sums(const struct kfc_log *l)
+/* The pages of a slab in memory, from the one on that a slot names. */
+static inline struct page **kfc_buf_pages(const struct kfc_log *l,
+					  struct kfc_buf *b, u64 slot)
 {
-	return l->geo.nr_slabs;
+	return &b->pages[kfc_slot_page(slot) % l->slab_pages];
 }
 
-/* Where reclaim appends. */
-static inline struct kfc_head *kfc_log_kept(const struct kfc_log *l)
+/* Do copies lie there, and not what is written? */
+static inline bool kfc_slab_copies(const struct kfc_log *l,
+				   const struct kfc_slab *s)
 {
-	return &l->heads[l->nr_heads];
+	return s >= l->slabs + l->nr_slabs;
+}
+
+/* Has it a summary? What never leaves memory has records to look at. */
+static inline bool kfc_slab_sums(const struct kfc_log *l,
+				 const struct kfc_slab *s)
+{
+	return l->geo.nr_slabs && !kfc_slab_copies(l, s);
+}
+
+/* Of those beside the ones that sets have. */
+static inline struct kfc_head *kfc_log_head(const struct kfc_log *l,
+					    enum kfc_head_kind kind)
+{
+	return &l->heads[l->nr_heads + kind - 1];
+}
+
+static inline u32 kfc_log_heads(const struct kfc_log *l)
+{
+	return l->nr_heads + KFC_HEAD_KINDS - 1;
 }
 
 /* Buffers that a log needs: each head has one open, one follows it. */
@@ -352,6 +396,7 @@ void kfc_log_fail(struct kfc_cache *c, const char *why);
 void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s);
 
 bool kfc_log_writes(struct kfc_cache *c);
+bool kfc_spare_buf(struct kfc_cache *c);
 
 /**
  * struct kfc_carry - what may still be carried forward from a slab
@@ -370,6 +415,17 @@ void kfc_carry_begin(struct kfc_cache *c, struct kfc_slab *s,
 		     struct kfc_carry *cy);
 bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
 	       const struct kfc_sum_entry *e, u32 before);
+
+/* promote.c */
+u64 kfc_slot_home(struct kfc_cache *c, const struct kfc_ipos *pos, u64 slot);
+bool kfc_slot_fetched(const struct kfc_log *l, u64 slot);
+void kfc_slot_come(struct kfc_cache *c, const struct kfc_ipos *pos, u64 slot);
+void kfc_slot_gone(struct kfc_cache *c, const struct kfc_ipos *pos, u64 slot);
+void kfc_promote(struct kfc_cache *c, const struct kfc_lookup *lk);
+void kfc_promote_used(struct kfc_cache *c, struct kfc_slab *s);
+u32 kfc_copies_max(const struct kfc_log *l);
+bool kfc_copies_spare(struct kfc_cache *c);
+bool kfc_copies_step(struct kfc_cache *c);
 
 /* reclaim.c */
 enum kfc_evict {

@@ -30,14 +30,15 @@ static bool wins(struct kfc_cache *c, const struct mp_req *req,
 }
 
 /* Everything as in the present version, its unique, too. */
-static void keep_all(const struct kfc_lookup *lk, struct kfc_attr *attr)
+static void keep_all(struct kfc_cache *c, const struct kfc_lookup *lk,
+		     struct kfc_attr *attr)
 {
 	*attr = (struct kfc_attr) {
 		.flags = lk->rec.flags,
 		.exptime = lk->rec.exptime,
 		.cas = lk->rec.cas,
 		.marks = lk->rec.marks | KFC_REC_CAS,
-		.fetched = lk->slot & KFC_SLOT_FETCHED,
+		.fetched = kfc_slot_fetched(&c->log, lk->slot),
 	};
 }
 
@@ -61,7 +62,7 @@ bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
 
 	if (cl->forged || !wins(cl->cache, req, lk))
 		return false;
-	keep_all(lk, &attr);
+	keep_all(cl->cache, lk, &attr);
 	attr.marks |= KFC_REC_WON;
 	if (!mp_meta_has(req, 'u'))
 		attr.fetched = true;
@@ -152,7 +153,7 @@ int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
 		return missed(cl, req, lk);
 	won = wins(c, req, lk);
 	kfc_meta_item(c, lk, &it);
-	keep_all(lk, &attr);
+	keep_all(c, lk, &attr);
 	if (!mp_meta_has(req, 'u'))
 		attr.fetched = true;
 	if (touch) {
@@ -200,7 +201,7 @@ int kfc_meta_invalidate(struct kfc_client *cl, const struct mp_req *req,
 	struct kfc_attr attr;
 	u64 order;
 
-	keep_all(lk, &attr);
+	keep_all(cl->cache, lk, &attr);
 	attr.marks &= ~KFC_REC_CAS;
 	if (mp_meta_has(req, 'I')) {
 		attr.marks |= KFC_REC_STALE;

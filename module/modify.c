@@ -239,7 +239,7 @@ static int count_up(struct kfc_client *cl, const struct mp_req *req,
 		.flags = lk->rec.flags,
 		.exptime = lk->rec.exptime,
 		.marks = lk->rec.marks & ~KFC_REC_CAS,
-		.fetched = lk->slot & KFC_SLOT_FETCHED,
+		.fetched = kfc_slot_fetched(&cl->cache->log, lk->slot),
 	};
 	struct mp_meta_item it;
 	bool none;

@@ -36,7 +36,7 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 	u32 exptime = le32_to_cpu(e->exptime);
 	struct kfc_log *l = &c->log;
 	struct kfc_ipos pos;
-	u64 page, *slot;
+	u64 page, old, *slot;
 	bool hit = false, dead;
 	spinlock_t *lock; /* of the key's group */
 
@@ -48,9 +48,10 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 	lock = kfc_index_lock(&c->index, &pos);
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &pos);
-	if (slot && kfc_slot_page(*slot) == page) {
+	old = slot ? *slot : 0;
+	if (old && kfc_slot_page(kfc_slot_home(c, &pos, old)) == page) {
 		kfc_index_clear(&c->index, &pos, slot);
-		atomic_dec(&s->live);
+		kfc_slot_gone(c, &pos, old);
 		hit = true;
 	}
 	spin_unlock(lock);
@@ -89,14 +90,17 @@ void kfc_sweep_lines(struct kfc_cache *c, u32 from, u32 to, enum kfc_evict why,
 		for (i = 0; i < nr; i++) {
 			struct kfc_slab *s;
 
-			if (!v[i])
+			u64 old = v[i];
+
+			if (!old)
 				continue;
-			s = kfc_slab_of(&c->log, v[i]);
+			pos.tag = kfc_slot_tag(old);
+			s = kfc_slab_of(&c->log,
+					kfc_slot_home(c, &pos, old));
 			if (!match(c, s, arg))
 				continue;
-			pos.tag = kfc_slot_tag(v[i]);
 			kfc_index_clear(&c->index, &pos, &v[i]);
-			atomic_dec(&s->live);
+			kfc_slot_gone(c, &pos, old);
 			count_eviction(c, s, why, why == KFC_EVICT_DEAD);
 		}
 		spin_unlock(lock);
@@ -275,7 +279,7 @@ void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 		kfc_carry_begin(c, s, &carry);
 		cy = &carry;
 	}
-	if (b && !kfc_log_sums(&c->log)) {
+	if (b && !kfc_slab_sums(&c->log, s)) {
 		empty_by_records(c, s, b, cy, why);
 	} else if (b) {
 		for (i = n; i--; ) {

@@ -201,23 +201,33 @@ static bool same_tag(const struct kfc_rec_hdr *h, u32 klen,
 	return p.tag == pos->tag && p.line0 == pos->line0;
 }
 
+static u64 get_ext(const u8 *p)
+{
+	__le64 v;
+
+	memcpy(&v, p, sizeof(v));
+	return le64_to_cpu(v);
+}
+
 static void take_record(const struct kfc_rec_hdr *h, u32 klen,
 			struct kfc_rec *rec)
 {
-	rec->marks = le32_to_cpu(h->meta) & 0xff & ~KFC_REC_STATE;
-	rec->head = kfc_rec_head(klen, rec->marks);
+	u8 marks = le32_to_cpu(h->meta);
+	const u8 *ext = (const u8 *)(h + 1) + klen;
+
+	rec->marks = marks & ~(KFC_REC_STATE | KFC_REC_HOME);
+	rec->head = kfc_rec_head(klen, marks);
 	rec->vlen = le32_to_cpu(h->lens) >> 8;
 	rec->flags = le32_to_cpu(h->flags);
 	rec->exptime = le32_to_cpu(h->exptime);
 	rec->time = le32_to_cpu(READ_ONCE(h->time));
 	rec->order = le64_to_cpu(h->order);
 	rec->cas = rec->order;
-	if (rec->marks & KFC_REC_CAS) {
-		__le64 cas;
-
-		memcpy(&cas, (const u8 *)(h + 1) + klen, sizeof(cas));
-		rec->cas = le64_to_cpu(cas);
+	if (marks & KFC_REC_CAS) {
+		rec->cas = get_ext(ext);
+		ext += KFC_REC_EXT;
 	}
+	rec->home = marks & KFC_REC_HOME ? get_ext(ext) : 0;
 }
 
 /**
@@ -230,8 +240,8 @@ static void take_record(const struct kfc_rec_hdr *h, u32 klen,
  * @rec: filled in where the result is KFC_FOUND
  *
  * A page may hold several versions of a key, and other keys of the same tag
- * that had the slot before or after: the slot means the one with the highest
- * order number of all that share its tag. An older version of @key beneath
+ * that had the slot before or after: the slot means the last one with the
+ * highest order number of all that share its tag. An older version of @key beneath
  * another key's newer record must not come back.
  *
  * Context: the pages stay (RCU, or they are the caller's); records that are
@@ -260,7 +270,7 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 
 		if (!klen || off + head > KFC_PAGE)
 			break;
-		if ((meta & KFC_REC_STATE) == KFC_REC_LIVE && order > best &&
+		if ((meta & KFC_REC_STATE) == KFC_REC_LIVE && order >= best &&
 		    meta >> 8 == (pos->tag & KFC_REC_TAG)) {
 			bool same = klen == key->len &&
 				    !memcmp(h + 1, key->p, klen);

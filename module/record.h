@@ -43,7 +43,8 @@ enum kfc_rec_state {
 };
 
 /* What else is true of a record, beside its state. */
-#define KFC_REC_STATE	0x0f
+#define KFC_REC_STATE	0x07
+#define KFC_REC_HOME	0x08	/* a copy in memory, see struct kfc_rec */
 #define KFC_REC_STALE	0x10	/* meta: a client said so */
 #define KFC_REC_WON	0x20	/* meta: a client was told to refresh it */
 #define KFC_REC_CAS	0x40	/* a client chose its unique, see KFC_REC_EXT */
@@ -76,7 +77,10 @@ struct kfc_rec_hdr {
 static_assert(sizeof(struct kfc_rec_hdr) == 28);
 
 #define KFC_REC_HDR	((u32)sizeof(struct kfc_rec_hdr))
-/* Bytes behind the key of a record with KFC_REC_CAS: its unique. */
+/*
+ * Bytes behind the key of a record with KFC_REC_CAS: its unique. Behind these
+ * one with KFC_REC_HOME, never on a device, has as many: a slot.
+ */
 #define KFC_REC_EXT	((u32)sizeof(__le64))
 #define KFC_REC_ALIGN	8
 #define KFC_REC_SMALL	1024
@@ -146,6 +150,7 @@ struct kfc_key {
  * @cas: the unique that the client chose, with KFC_REC_CAS in @marks
  * @time: UNIX seconds when it was written, 0 for now
  * @marks: KFC_REC_STALE and so on
+ * @home: of a copy: the slot that means the record on the device, else 0
  * @fetched: the object counts as used already
  * @kept: it goes where reclaim's go, not with what is new
  */
@@ -153,6 +158,7 @@ struct kfc_attr {
 	u32 flags;
 	u32 exptime;
 	u64 cas;
+	u64 home;
 	u32 time;
 	u8 marks;
 	bool fetched;
@@ -171,6 +177,7 @@ struct kfc_attr {
  * @marks: KFC_REC_STALE and so on
  * @order: order number
  * @cas: the unique: the order number, if the client did not choose it
+ * @home: of a copy: the slot that means the record on the device, else 0
  *
  * Valid as long as the pages are: within the RCU section for a record in
  * memory, until the read is dropped for one from the device.
@@ -186,6 +193,7 @@ struct kfc_rec {
 	u8 marks;
 	u64 order;
 	u64 cas;
+	u64 home;
 };
 
 /* What a search of a page came to. */
@@ -220,7 +228,8 @@ void kfc_rec_used(const struct kfc_rec *r, u32 now);
 /* Bytes of a record before its value. */
 static inline u32 kfc_rec_head(u32 klen, u8 marks)
 {
-	return KFC_REC_HDR + klen + (marks & KFC_REC_CAS ? KFC_REC_EXT : 0);
+	return KFC_REC_HDR + klen + (marks & KFC_REC_CAS ? KFC_REC_EXT : 0) +
+	       (marks & KFC_REC_HOME ? KFC_REC_EXT : 0);
 }
 
 /* Where the first record of a page starts, 0 where none can. */

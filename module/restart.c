@@ -357,13 +357,14 @@ static void kfc_restore_page(struct kfc_cache *c, u32 range, struct page *page)
 static void kfc_drop_at(struct kfc_cache *c, const struct kfc_ipos *pos)
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, pos);
-	u64 *slot;
+	u64 *slot, old;
 
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, pos);
 	if (slot) {
-		atomic_dec(&kfc_slab_of(&c->log, *slot)->live);
+		old = *slot;
 		kfc_index_clear(&c->index, pos, slot);
+		kfc_slot_gone(c, pos, old);
 		c->restart->restored--;
 	}
 	spin_unlock(lock);
@@ -383,11 +384,13 @@ static void kfc_drop_range(struct kfc_cache *c, u32 range)
 		spin_lock(lock);
 		v = kfc_index_group(&c->index, &at, &nr);
 		for (i = 0; i < nr; i++) {
-			if (!v[i])
+			u64 old = v[i];
+
+			if (!old)
 				continue;
-			atomic_dec(&kfc_slab_of(&c->log, v[i])->live);
-			pos.tag = kfc_slot_tag(v[i]);
+			pos.tag = kfc_slot_tag(old);
 			kfc_index_clear(&c->index, &pos, &v[i]);
+			kfc_slot_gone(c, &pos, old);
 			c->restart->restored--;
 			kfc_count(c, ev_device);
 		}

@@ -132,6 +132,11 @@ static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
 		line0 = kfc_pos_at(place).line0;
 		v = kfc_index_group(&c->index, &place, &nr);
 		for (i = 0; i < nr; i++) {
+			struct kfc_ipos pos = {
+				.line0 = line0,
+				.tag = kfc_slot_tag(v[i]),
+			};
+
 			if (!v[i])
 				continue;
 			other = line0 != last;
@@ -146,7 +151,8 @@ static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
 				a->slot[n++] =
 					cpu_to_le64(kfc_area_line(line0));
 			}
-			a->slot[n++] = cpu_to_le64(v[i]);
+			a->slot[n++] = cpu_to_le64(kfc_slot_home(c, &pos,
+								 v[i]));
 			a->hdr.nr = cpu_to_le16(n);
 			last = line0;
 			items++;

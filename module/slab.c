@@ -49,15 +49,16 @@ free:
 u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
 {
 	u64 bufs = div_u64(cfg->memory_bytes, cfg->slab_bytes);
+	u64 most = bufs * KFC_LOG_GROWTH;
 	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
 
 	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
 	       (nr_slabs ? kfc_carry_max(cfg) : 1) *
 	       (KFC_PAGE + sizeof(void *)) +
-	       bufs * slab_pages * sizeof(void *) * 5 / 4 * KFC_LOG_GROWTH +
-	       max(nr_slabs, bufs * KFC_LOG_GROWTH) * sizeof(struct kfc_slab) +
-	       kfc_expire_bound(max(nr_slabs, bufs * KFC_LOG_GROWTH)) +
-	       (KFC_MAX_HEADS + 1) * sizeof(struct kfc_head);
+	       most * slab_pages * sizeof(void *) * 5 / 4 +
+	       (nr_slabs + most) * sizeof(struct kfc_slab) +
+	       kfc_expire_bound(nr_slabs ?: most) +
+	       (KFC_MAX_HEADS + KFC_HEAD_KINDS - 1) * sizeof(struct kfc_head);
 }
 
 static void init_lists(struct kfc_log *l)
@@ -69,6 +70,9 @@ static void init_lists(struct kfc_log *l)
 	INIT_LIST_HEAD(&l->stored);
 	INIT_LIST_HEAD(&l->resident[0]);
 	INIT_LIST_HEAD(&l->resident[1]);
+	INIT_LIST_HEAD(&l->copy_free);
+	INIT_LIST_HEAD(&l->copy_ready);
+	INIT_LIST_HEAD(&l->copies);
 	INIT_LIST_HEAD(&l->drain);
 	INIT_LIST_HEAD(&l->bufs);
 	INIT_LIST_HEAD(&l->dirty);
@@ -163,20 +167,26 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	/* Without a device an open slab is memory that nothing is in yet. */
 	l->nr_heads = clamp_t(u32, l->want_bufs / (c->dev ? 8 : 64), 1,
 			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
-	l->slabs = __vmalloc(array_size(l->nr_slabs, sizeof(*l->slabs)),
+	l->nr_all = l->nr_slabs;
+	if (c->dev)
+		l->nr_all += min_t(u64, l->max_bufs,
+				   div_u64(KFC_SLOT_PAGE + 1, l->slab_pages) -
+				   l->nr_slabs);
+	l->slabs = __vmalloc(array_size(l->nr_all, sizeof(*l->slabs)),
 			     KFC_BUF_GFP);
-	l->heads = kvcalloc(l->nr_heads + 1, sizeof(*l->heads), GFP_KERNEL);
+	l->heads = kvcalloc(kfc_log_heads(l), sizeof(*l->heads), GFP_KERNEL);
 	l->orphans = kvcalloc(max_orphans(l, l->max_bufs),
 			      sizeof(*l->orphans), GFP_KERNEL);
 	if (!l->slabs || !l->heads || !l->orphans || kfc_expire_init(l))
 		goto nomem;
 	if (kfc_carry_init(c))
 		goto nomem;
-	for (i = 0; i <= l->nr_heads; i++)
+	for (i = 0; i < kfc_log_heads(l); i++)
 		spin_lock_init(&l->heads[i].lock);
-	for (i = 0; i < l->nr_slabs; i++) {
+	for (i = 0; i < l->nr_all; i++) {
 		INIT_LIST_HEAD(&l->slabs[i].resident);
-		list_add_tail(&l->slabs[i].list, &l->free);
+		list_add_tail(&l->slabs[i].list,
+			      i < l->nr_slabs ? &l->free : &l->copy_free);
 	}
 	l->nr_free = l->nr_slabs;
 	while (l->nr_bufs < l->want_bufs)
@@ -200,7 +210,7 @@ void kfc_log_exit(struct kfc_cache *c)
 	struct kfc_buf *b, *next;
 	u32 i;
 
-	for (i = 0; l->slabs && i < l->nr_slabs; i++) {
+	for (i = 0; l->slabs && i < l->nr_all; i++) {
 		b = rcu_dereference_protected(l->slabs[i].buf, 1);
 		if (b)
 			buf_free(l, b);
@@ -236,26 +246,31 @@ void kfc_log_kick(struct kfc_log *l)
 /**
  * kfc_slab_open() - take a READY slab for a head
  * @c: the cache
- * @kept: for what is kept
+ * @kind: the head's
  * @last: the last one, too: it is left for what reclaim carries forward
  *
  * Context: the head's lock is held. Return: the slab, OPEN and held once, or
  * NULL when none is ready; the writer is told
  */
-struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept, bool last)
+struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
+			       bool last)
 {
+	bool copies = kind == KFC_HEAD_COPIES;
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s = NULL;
 
 	spin_lock(&l->lock);
-	if (last || l->nr_ready > kfc_carry_reserve(c))
+	if (copies)
+		s = list_first_entry_or_null(&l->copy_ready, struct kfc_slab,
+					     list);
+	else if (last || l->nr_ready > kfc_carry_reserve(c))
 		s = list_first_entry_or_null(&l->ready, struct kfc_slab, list);
 	if (s) {
 		list_del_init(&s->list);
-		l->nr_ready--;
+		l->nr_ready -= !copies;
 		s->state = KFC_SLAB_OPEN;
-		WRITE_ONCE(s->kept, kept);
-		l->nr_new += !kept;
+		WRITE_ONCE(s->kept, kind != KFC_HEAD_NEW);
+		l->nr_new += !s->kept;
 		WRITE_ONCE(s->opened, kfc_now(c));
 		s->nr_recs = 0;
 		s->end = 0;
@@ -263,7 +278,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, bool kept, bool last)
 		atomic_set(&s->holds, 1);
 		kfc_expire_open(s, atomic64_read(&c->order));
 		WRITE_ONCE(s->seq, l->next_seq++);
-	} else if (!last) {
+	} else if (!last && !copies) {
 		l->starved = true;
 	}
 	spin_unlock(&l->lock);
@@ -327,6 +342,16 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 			info->dev_slabs++;
 		}
 	}
+	for (; i < l->nr_all; i++) {
+		struct kfc_slab *s = &l->slabs[i];
+		u32 live = atomic_read(&s->live), recs = READ_ONCE(s->nr_recs);
+
+		info->copies += live;
+		if (live)
+			info->copy_bytes += div_u64((u64)READ_ONCE(s->end) *
+						    live, max(recs, live));
+	}
+	info->mem_bytes += info->copy_bytes;
 	info->mem_limit = (u64)READ_ONCE(l->want_bufs) * l->geo.slab_bytes;
 	info->mem_held = (u64)READ_ONCE(l->nr_bufs) * l->geo.slab_bytes +
 			 (u64)READ_ONCE(l->nr_orphans) * KFC_PAGE;

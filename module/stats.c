@@ -94,6 +94,7 @@ static const struct {
 	KFC_COUNTER(rmw_reads, "kfc_device_reads_modify"),
 	KFC_COUNTER(dump_reads, "kfc_device_reads_dump"),
 	KFC_COUNTER(sweep_reads, "kfc_sweep_reads"),
+	KFC_COUNTER(promotions, "kfc_promotions"),
 	KFC_COUNTER(reclaim_reads, "kfc_device_reads_reclaim"),
 	KFC_COUNTER(reclaim_read_bytes, "kfc_device_read_bytes_reclaim"),
 	KFC_COUNTER(mem_hits, "kfc_memory_hits"),
@@ -279,6 +280,8 @@ static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "kfc_index_growths_put_off", log->index_put_off);
 	kfc_u64(l, "kfc_ghost_bytes", c->ghost.nr * sizeof(u64));
 	kfc_u64(l, "kfc_slabs", log->slabs_total);
+	kfc_u64(l, "kfc_copies", log->copies);
+	kfc_u64(l, "kfc_copy_bytes", log->copy_bytes);
 	kfc_u64(l, "kfc_lent_pages", READ_ONCE(c->log.nr_orphans));
 	kfc_u64(l, "kfc_memory_bytes", log->mem_held);
 	kfc_u64(l, "kfc_upload_bytes", net->upload_bytes);

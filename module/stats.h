@@ -71,6 +71,7 @@ struct kfc_counters {
 	u64 rmw_reads;
 	u64 dump_reads;
 	u64 sweep_reads;
+	u64 promotions;
 	u64 reclaim_reads;
 	u64 reclaim_read_bytes;
 	u64 mem_hits;

@@ -49,18 +49,12 @@ bool kfc_store_dead(struct kfc_cache *c, u64 order, u32 exptime)
 	       (exptime && exptime <= kfc_now(c));
 }
 
-static struct page **slab_pages(struct kfc_cache *c, struct kfc_buf *b,
-				u64 slot)
-{
-	return &b->pages[kfc_slot_page(slot) % c->log.slab_pages];
-}
-
 /* Find the record in memory that a slot means. RCU or the group's lock. */
 static enum kfc_search search_memory(struct kfc_cache *c, struct kfc_buf *b,
 				     const struct kfc_lookup *lk, u64 slot,
 				     struct kfc_rec *rec)
 {
-	return kfc_page_search(slab_pages(c, b, slot), &lk->key, &c->index,
+	return kfc_page_search(kfc_buf_pages(&c->log, b, slot), &lk->key, &c->index,
 			       &lk->pos, &c->hkey, rec);
 }
 
@@ -496,14 +490,14 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		slot = kfc_index_place(&c->index, &lk->pos);
 		full = *slot;
 	}
-	atomic_inc(&r->slab->live);
+	kfc_slot_come(c, &lk->pos, value);
 	old = *slot;
 	/* The record is whole before a lookup can follow the slot. */
 	smp_store_release(slot, value);
 	kfc_saw_put(lk, old, value, *order);
 	/* Only now: a slab that nothing points to may be handed on. */
 	if (old)
-		atomic_dec(&kfc_slab_of(&c->log, old)->live);
+		kfc_slot_gone(c, &lk->pos, old);
 	spin_unlock(lock);
 	if (added)
 		kfc_index_added(&c->index);
@@ -526,8 +520,9 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
  * unique good. In no page does it hide a newer record or an older one hide it:
  * the record that a slot means has the highest number of its tag so far.
  *
- * Context: the writer thread. Takes spinlocks, does not sleep.
- * Return: 0, or -EAGAIN where the key is something else by now, or dead
+ * Context: the writer thread, but for copies. Takes spinlocks, does not sleep.
+ * Return: 0, or -EAGAIN where the key is something else by now, or dead, or the
+ * note that it was used is lost, see kfc_store_used()
  */
 int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
 		   struct kfc_rsv *r)
@@ -542,22 +537,82 @@ int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
 	now = kfc_now(c);
 	slot = kfc_index_find(&c->index, &lk->pos);
 	if (!slot || !kfc_slot_same(*slot, lk->slot) ||
+	    !kfc_slot_fetched(&c->log, *slot) ||
 	    lk->order < READ_ONCE(c->valid_from) ||
 	    (r->attr.exptime && r->attr.exptime <= now)) {
 		spin_unlock(lock);
 		return -EAGAIN;
 	}
 	kfc_log_commit(c, r, lk->key.hash, lk->order);
-	kfc_expire_keep(r->slab, lk->order);
-	atomic_inc(&r->slab->live);
+	if (!r->attr.home)
+		kfc_expire_keep(r->slab, lk->order);
+	kfc_slot_come(c, &lk->pos, value);
 	old = *slot;
 	/* As in kfc_store_put(). */
 	smp_store_release(slot, value);
 	kfc_saw_move(lk, old, value, now);
-	atomic_dec(&kfc_slab_of(&c->log, old)->live);
+	kfc_slot_gone(c, &lk->pos, old);
 	spin_unlock(lock);
 	kfc_slab_put_hold(c, r->slab);
 	return 0;
+}
+
+/**
+ * kfc_store_meant() - the record that a slot means, whosever it is
+ * @c: the cache
+ * @pages: the page that the slot names, and those behind it
+ * @lk: with the place in the index; key, rec and order are filled in
+ *
+ * Context: the pages stay as long as @lk is used. Return: whether there is one
+ */
+bool kfc_store_meant(struct kfc_cache *c, struct page **pages,
+		     struct kfc_lookup *lk)
+{
+	const struct kfc_rec_hdr *h;
+
+	if (!kfc_page_meant(pages, &c->index, &lk->pos, &c->hkey, &lk->rec))
+		return false;
+	h = page_address(pages[0]) + lk->rec.off;
+	lk->key.p = (const u8 *)(h + 1);
+	lk->key.len = le32_to_cpu(h->lens) & 0xff;
+	lk->key.hash = siphash(lk->key.p, lk->key.len, &c->hkey);
+	lk->order = lk->rec.order;
+	return true;
+}
+
+/**
+ * kfc_store_rewrite() - write a record once more, elsewhere, as it is
+ * @c: the cache
+ * @lk: the key, the slot that was followed and the record, in memory
+ * @home: 0 to have it written with what is kept; to make a copy the slot that
+ *	means it on the device
+ *
+ * Context: as kfc_store_move(); the record stays.
+ * Return: 0, -ENOSPC without a place, or -EAGAIN as kfc_store_move()
+ */
+int kfc_store_rewrite(struct kfc_cache *c, const struct kfc_lookup *lk,
+		      u64 home)
+{
+	const struct kfc_rec *rec = &lk->rec;
+	struct kfc_attr attr = {
+		.flags = rec->flags,
+		.exptime = rec->exptime,
+		.cas = rec->cas,
+		.time = rec->time,
+		.marks = rec->marks,
+		.home = home,
+		.kept = !home,
+	};
+	struct kfc_rsv r;
+	int err;
+
+	if (kfc_log_reserve(c, &lk->key, rec->vlen, lk->pos.tag, &attr, &r))
+		return -ENOSPC;
+	kfc_rec_copy_value(r.pages, r.off, r.head, rec);
+	err = kfc_store_move(c, lk, &r);
+	if (err)
+		kfc_log_abort(c, &r);
+	return err;
 }
 
 /**
@@ -580,10 +635,10 @@ int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
 	/* Without a number it is the slot that was meant, no later one. */
 	if (slot && (lk->order || kfc_slot_same(*slot, lk->slot)) &&
 	    unchanged(c, lk, slot)) {
-		struct kfc_slab *s = kfc_slab_of(&c->log, *slot);
+		u64 old = *slot;
 
 		kfc_index_clear(&c->index, &lk->pos, slot);
-		atomic_dec(&s->live);
+		kfc_slot_gone(c, &lk->pos, old);
 		err = 0;
 	}
 	spin_unlock(lock);
@@ -613,12 +668,12 @@ bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &lk->pos);
 	if (slot) {
-		struct kfc_slab *s = kfc_slab_of(&c->log, *slot);
+		u64 old = *slot;
 
-		b = rcu_dereference(s->buf);
-		if (!b || search_memory(c, b, lk, *slot, &rec) == KFC_FOUND) {
+		b = rcu_dereference(kfc_slab_of(&c->log, old)->buf);
+		if (!b || search_memory(c, b, lk, old, &rec) == KFC_FOUND) {
 			kfc_index_clear(&c->index, &lk->pos, slot);
-			atomic_dec(&s->live);
+			kfc_slot_gone(c, &lk->pos, old);
 			gone = true;
 		}
 	}

@@ -80,6 +80,10 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		  struct kfc_rsv *r, bool only_if, u64 *order);
 int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
 		   struct kfc_rsv *r);
+bool kfc_store_meant(struct kfc_cache *c, struct page **pages,
+		     struct kfc_lookup *lk);
+int kfc_store_rewrite(struct kfc_cache *c, const struct kfc_lookup *lk,
+		      u64 home);
 int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk);
 bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_flush(struct kfc_cache *c);

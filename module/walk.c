@@ -21,7 +21,7 @@
  */
 static u32 first_slab(struct kfc_log *l)
 {
-	struct kfc_head *kept = kfc_log_kept(l);
+	struct kfc_head *kept = kfc_log_head(l, KFC_HEAD_KEPT);
 	struct kfc_slab *best;
 	u32 i;
 
@@ -100,8 +100,10 @@ static bool points_here(struct kfc_cache *c, const struct kfc_walk *w,
 
 	kfc_index_locate(&c->index, hash, pos);
 	v = kfc_index_look(&c->index, pos, &slot);
-	if (!slot ||
-	    kfc_slot_page(v) != (u64)w->slab * c->log.slab_pages + page)
+	if (!slot)
+		return false;
+	v = kfc_slot_home(c, pos, v);
+	if (kfc_slot_page(v) != (u64)w->slab * c->log.slab_pages + page)
 		return false;
 	/* A slot of the next life is published after its sequence. */
 	smp_rmb();

@@ -111,9 +111,13 @@ static void make_stored(struct kfc_log *l, struct kfc_slab *s)
 {
 	spin_lock(&l->lock);
 	s->state = KFC_SLAB_STORED;
-	list_add_tail(&s->list, &l->stored);
-	list_add_tail(&s->resident, &l->resident[s->kept]);
-	l->nr_stored++;
+	if (kfc_slab_copies(l, s)) {
+		list_add_tail(&s->list, &l->copies);
+	} else {
+		list_add_tail(&s->list, &l->stored);
+		list_add_tail(&s->resident, &l->resident[s->kept]);
+		l->nr_stored++;
+	}
 	spin_unlock(&l->lock);
 }
 
@@ -185,7 +189,7 @@ bool kfc_log_writes(struct kfc_cache *c)
 		spin_unlock(&l->lock);
 		if (!s)
 			continue;
-		if (c->dev && !READ_ONCE(l->failed))
+		if (c->dev && !READ_ONCE(l->failed) && !kfc_slab_copies(l, s))
 			start_write(c, w, s);
 		else
 			make_stored(l, s);
@@ -292,13 +296,14 @@ static bool drain(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s, *next;
-	bool did = false;
+	bool did = false, copies;
 	u32 discards = 0;
 
 	list_for_each_entry_safe(s, next, &l->drain, list) {
 		if (atomic_read(&s->pins))
 			continue;
-		if (c->cfg.discard && !READ_ONCE(l->failed)) {
+		copies = kfc_slab_copies(l, s);
+		if (c->cfg.discard && !copies && !READ_ONCE(l->failed)) {
 			/* Each takes time, and writes are to go on. */
 			if (discards++ == KFC_DISCARDS)
 				return true;
@@ -307,8 +312,8 @@ static bool drain(struct kfc_cache *c)
 		take_buf(l, s);
 		spin_lock(&l->lock);
 		s->state = KFC_SLAB_FREE;
-		list_move_tail(&s->list, &l->free);
-		l->nr_free++;
+		list_move_tail(&s->list, copies ? &l->copy_free : &l->free);
+		l->nr_free += !copies;
 		spin_unlock(&l->lock);
 		did = true;
 	}
@@ -368,16 +373,25 @@ static struct kfc_slab *oldest_resident(struct kfc_log *l)
 	return a->seq < b->seq ? a : b;
 }
 
-static bool spare_buf(struct kfc_cache *c)
+/**
+ * kfc_spare_buf() - take a buffer from those who can do without
+ * @c: the cache
+ *
+ * Context: the writer thread; sleeps. Return: whether one is on its way
+ */
+bool kfc_spare_buf(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s;
 
+	if (l->nr_copies > kfc_copies_max(l) && kfc_copies_spare(c))
+		return true;
 	if (!c->dev || READ_ONCE(l->failed))
 		return reclaim_slab(c, kfc_tier_victim(c));
 	s = oldest_resident(l);
 	if (!s)
 		return false;
+	kfc_promote_used(c, s);
 	spin_lock(&l->lock);
 	list_del_init(&s->resident);
 	spin_unlock(&l->lock);
@@ -396,7 +410,7 @@ static bool make_ready(struct kfc_cache *c)
 		       reclaim_slab(c, oldest_stored(l));
 	if (list_empty(&l->bufs))
 		return list_empty(&l->dirty) && list_empty(&l->drain) &&
-		       spare_buf(c);
+		       kfc_spare_buf(c);
 	spin_lock(&l->lock);
 	b = list_first_entry(&l->bufs, struct kfc_buf, list);
 	list_del_init(&b->list);
@@ -436,7 +450,7 @@ static bool adjust_bufs(struct kfc_cache *c)
 	}
 	if (list_empty(&l->bufs))
 		return list_empty(&l->dirty) && list_empty(&l->drain) &&
-		       spare_buf(c);
+		       kfc_spare_buf(c);
 	kfc_buf_remove(l);
 	return true;
 }
@@ -549,6 +563,7 @@ bool kfc_log_step(struct kfc_cache *c)
 		did |= make_ready(c);
 	else
 		keep_free(c);
+	did |= kfc_copies_step(c);
 	did |= kfc_expire_step(c, !did);
 	return did;
 }
@@ -632,7 +647,7 @@ static void seal_heads(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	u32 i;
 
-	for (i = 0; i <= l->nr_heads; i++) {
+	for (i = 0; i < kfc_log_heads(l); i++) {
 		struct kfc_head *h = &l->heads[i];
 		struct kfc_slab *s;
 

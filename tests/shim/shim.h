@@ -147,6 +147,7 @@ void shim_run_works(void);
 #define synchronize_rcu() assert(!shim_rcu_depth)
 #define rcu_dereference(p) ({ assert(shim_rcu_depth); (p); })
 #define rcu_dereference_protected(p, c) (p)
+#define rcu_dereference_check(p, c) (p)
 #define rcu_access_pointer(p) (p)
 #define rcu_assign_pointer(p, v) ((p) = (v))
 #define rcu_replace_pointer(p, v, c) ({ __typeof__(p) was_ = (p); \

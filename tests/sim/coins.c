@@ -40,7 +40,7 @@ void sim_coins_start(u64 seed, bool faults)
 
 		(*p)->hits = 0;
 		(*p)->one_in = 0;
-		if ((*p)->kind == SIM_CAUSE || h % 4 ||
+		if ((*p)->kind >= SIM_CAUSE || h % 4 ||
 		    ((*p)->kind == SIM_FAULT && !faults))
 			continue;
 		(*p)->one_in = 2 << (h >> 8) % 9;
@@ -81,7 +81,7 @@ u64 sim_coin_hits(const char *name)
 bool sim_coins_print(u64 runs)
 {
 	static const char *const what[SIM_KINDS] = {
-		"fault", "rare branch", "cause of a miss",
+		"fault", "rare branch", "cause of a miss", "move",
 	};
 	struct sim_coin **p;
 	bool all = true;

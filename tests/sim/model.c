@@ -25,7 +25,7 @@ struct drop {
 
 static struct drop drops[SIM_CPUS];
 static struct sim_client *clients_of[SIM_CPUS];
-static u64 seen_puts, seen_moves;
+static u64 seen_puts, seen_moves, seen_copies;
 static u64 flush_due, flush_set;	/* a delayed flush_all, and its step */
 
 struct sim_blob *blob_new(u32 len)
@@ -79,7 +79,7 @@ void model_start(void)
 	memset(drops, 0, sizeof(drops));
 	memset(clients_of, 0, sizeof(clients_of));
 	memset(sim_counters, 0, sizeof(sim_counters));
-	seen_puts = seen_moves = flush_due = flush_set = 0;
+	seen_puts = seen_moves = seen_copies = flush_due = flush_set = 0;
 }
 
 static void free_op(struct sim_op *op)
@@ -584,6 +584,8 @@ void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 		wrong(op, "the key's older entry stays");
 	st = apply(op, &k->cur, order);
 	st.page = kfc_slot_page(value);
+	st.home = 0;
+	st.home_shares = false;
 	st.shares = early || was_on(k, st.page);
 	op->put = true;
 	k->pages[k->next_page++ % SIM_PAGES] = st.page;
@@ -597,27 +599,71 @@ static bool is_writer(void)
 	return !model_client();
 }
 
+/* The slot means the record on the device again. */
+static void moved_home(struct sim_key *k, u64 value)
+{
+	if (value != (k->cur.home | KFC_SLOT_FETCHED))
+		sim_fail("a copy of key %.24s has another home", k->name);
+	k->cur.page = kfc_slot_page(value);
+	k->cur.shares = k->cur.home_shares;
+	k->cur.home_shares = false;
+	k->cur.home = 0;
+	sim_move("from a copy to its home");
+}
+
+static void moved_to_copy(struct sim_key *k, u64 old)
+{
+	if (!(old & KFC_SLOT_FETCHED))
+		sim_fail("copied, but not used since");
+	if (k->cur.home) {
+		sim_move("from copy to copy");
+	} else {
+		k->cur.home = old & ~KFC_SLOT_FETCHED;
+		k->cur.home_shares = k->cur.shares;
+		sim_move("from the device to a copy");
+	}
+	seen_copies++;
+}
+
+static void moved_forward(struct sim_key *k, u64 old)
+{
+	if (k->cur.home)
+		sim_move("from a copy to the log");
+	else if (old & KFC_SLOT_FETCHED)
+		sim_move("forward in the log");
+	else
+		sim_fail("carried forward, but not used since");
+	k->cur.home = 0;
+	k->cur.home_shares = false;
+	seen_moves++;
+}
+
 /* The key stays what it is; only where it lies is another place. */
 void kfc_saw_move(const struct kfc_lookup *lk, u64 old, u64 value, u64 now)
 {
+	struct kfc_log *l = &sim_env.c.log;
 	struct sim_key *k = occupant(&lk->pos, old);
 
 	hash_log("move", lk->order ^ value ^ old << 1);
 	if (lk->key.len != k->len || memcmp(lk->key.p, k->name, k->len))
-		sim_fail("carried forward under another key's name");
+		sim_fail("moved under another key's name");
 	if (lk->order != k->cur.order)
-		sim_fail("another version of key %.24s was carried forward",
-			 k->name);
-	if (!(old & KFC_SLOT_FETCHED))
-		sim_fail("carried forward, but not used since");
-	if (value & KFC_SLOT_FETCHED)
-		sim_fail("carried forward, and still counts as used");
+		sim_fail("another version of key %.24s was moved", k->name);
 	if (k->cur.exp_hi && k->cur.exp_hi <= now)
-		sim_fail("an expired object was carried forward");
+		sim_fail("an expired object was moved");
+	if (k->cur.home && kfc_slot_same(value, k->cur.home)) {
+		moved_home(k, value);
+		return;
+	}
+	if (value & KFC_SLOT_FETCHED)
+		sim_fail("moved, and still counts as used");
+	if (kfc_slab_copies(l, kfc_slab_of(l, value)))
+		moved_to_copy(k, old);
+	else
+		moved_forward(k, old);
 	k->cur.page = kfc_slot_page(value);
 	k->cur.shares = was_on(k, k->cur.page);
 	k->pages[k->next_page++ % SIM_PAGES] = k->cur.page;
-	seen_moves++;
 }
 
 /* The last drop was not counted: a refused set, or flushed with its slab. */
@@ -686,7 +732,7 @@ static void counts_drop(struct drop *d, u32 which)
 	 * means the one that was committed last, which may be another one.
 	 */
 	if (which == COUNTER(reclaimed) && !may_be_gone(&d->was) &&
-	    !(is_writer() && d->was.shares))
+	    !(is_writer() && (d->was.shares || d->was.home_shares)))
 		sim_fail("counted as reclaimed, but it was alive");
 	if (which == COUNTER(ev_device) && !sim_read_errors &&
 	    !sim_write_errors && !sim_bad_pages && !sim_gone && !cl->tokens)
@@ -738,6 +784,21 @@ void model_sum(struct kfc_counters *sum)
 #define EQUAL(what, a, b) do { u64 a_ = (a), b_ = (b); if (a_ != b_) \
 	sim_fail("%s: %llu, should be %llu", what, a_, b_); } while (0)
 
+/* Entries that are to count for a slab. */
+static u64 model_live(u32 nr)
+{
+	u64 i, slab_pages = sim_env.c.log.slab_pages, live = 0;
+
+	for (i = 0; i < sim_cfg.keys; i++) {
+		const struct sim_state *st = &sim_keys[i].cur;
+
+		live += st->there && st->page / slab_pages == nr;
+		live += st->home &&
+			kfc_slot_page(st->home) / slab_pages == nr;
+	}
+	return live;
+}
+
 void model_check_counters(void)
 {
 	struct kfc_cache *c = &sim_env.c;
@@ -768,6 +829,7 @@ void model_check_counters(void)
 	EQUAL("used slots", slots, there);
 	EQUAL("total_items", n.total_items, seen_puts);
 	EQUAL("reinserted", n.reinserted, seen_moves);
+	EQUAL("promotions", n.promotions, seen_copies);
 	EQUAL("get_hits + get_misses", n.get_hits + n.get_misses, n.cmd_get);
 	EQUAL("read errors", n.read_errors, sim_read_errors);
 	EQUAL("write errors", n.write_errors, sim_write_errors);
@@ -777,9 +839,10 @@ void model_check_counters(void)
 	EQUAL("reads in flight", c->reads.v, 0);
 	EQUAL("pages of reads", c->read_pages.v, 0);
 	EQUAL("reads overdue", c->overdue.v, 0);
-	for (i = 0; i < c->log.nr_slabs; i++) {
+	for (i = 0; i < c->log.nr_all; i++) {
 		struct kfc_slab *s = &c->log.slabs[i];
 
+		EQUAL("live", s->live.v, model_live(i));
 		EQUAL("pins", s->pins.v, 0);
 		EQUAL("holds", s->holds.v, s->state == KFC_SLAB_OPEN);
 	}

@@ -24,7 +24,7 @@ static void draw_config(void)
 	memset(&sim_env.c, 0, sizeof(sim_env.c));
 	sim_cfg.slab_bytes = sim_one_in(2) ? 16384 : 16384 << sim_below(4);
 	sim_cfg.memory_slabs = 4 + (sim_one_in(4) ? sim_below(30) :
-				    sim_below(3));
+				    sim_below(7));
 	sim_cfg.device_slabs = sim_one_in(6) ? 0 :
 		8 + sim_below(4 << sim_below(4));
 	sim_cfg.clients = 1 + sim_below(5);
@@ -104,7 +104,7 @@ static void hash_state(void)
 		v = kfc_index_group(&c->index, &place, &nr);
 		hash_log_bytes("group", v, nr * sizeof(*v));
 	}
-	for (i = 0; i < c->log.nr_slabs; i++) {
+	for (i = 0; i < c->log.nr_all; i++) {
 		struct kfc_slab *s = &c->log.slabs[i];
 
 		hash_log("slab", s->seq ^ (u64)s->state << 56 ^

@@ -65,6 +65,8 @@ struct sim_state {
 	u64 cas;
 	u64 page;
 	bool shares;		/* its page with an older record of its tag */
+	u64 home;		/* of a copy: the slot without it, else 0 */
+	bool home_shares;	/* likewise @shares */
 	u64 born;		/* step that its oldest byte was stored at */
 };
 

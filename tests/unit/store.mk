@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 store-mk := $(lastword $(MAKEFILE_LIST))
-store-c := index grow record log slab writer reclaim carry memtier expire \
-	restart save recover store cache op get modify meta answer body command \
-	statcmd prefix walk dump auth
+store-c := index grow record log slab writer reclaim carry memtier promote \
+	expire restart save recover store cache op get modify meta answer body \
+	command statcmd prefix walk dump auth
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \

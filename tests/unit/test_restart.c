@@ -223,6 +223,69 @@ static void test_comes_back(void **state)
 	env_stop(&e);
 }
 
+#define COPIES 300
+
+static u32 get_some(struct env *e, struct env_client *ec, u64 *reads)
+{
+	u32 k, hits = 0;
+
+	*reads = e->counters.dev_reads;
+	for (k = 0; k < COPIES; k++)
+		hits += check_key(e, ec, k);
+	*reads = e->counters.dev_reads - *reads;
+	return hits;
+}
+
+/* What is read twice is copied to memory; its home is what is kept. */
+static void test_copies(void **state)
+{
+	struct kfc_log_info info;
+	struct env_client ec;
+	struct env e;
+	u64 reads;
+	u32 k;
+
+	srand(3);
+	memset(model, 0, sizeof(model));
+	env_start_on(&e, MIB, 16, 64 * MIB / KFC_PAGE, 2 * MIB);
+	env_client_init(&e, &ec);
+	for (k = 0; k < KEYS; k++) {
+		store_len(&e, &ec, k, k < COPIES ? 100 + k : 8000);
+		step(&e);
+	}
+	assert_int_equal(get_some(&e, &ec, &reads), COPIES);
+	assert_int_equal(reads, COPIES);
+	assert_int_equal(e.counters.promotions, 0);
+	assert_int_equal(get_some(&e, &ec, &reads), COPIES);
+	assert_int_equal(reads, COPIES);
+	assert_int_equal(e.counters.promotions, COPIES);
+	assert_int_equal(get_some(&e, &ec, &reads), COPIES);
+	assert_int_equal(reads, 0);
+	kfc_log_info(&e.c, &info);
+	assert_int_equal(info.copies, COPIES);
+	assert_int_equal(info.items, slots_used(&e));
+	/* A new version has no copy, a deleted one none either. */
+	store_len(&e, &ec, 7, 50);
+	ASK("DELETED\r\n", "delete key-8\r\n");
+	model[8].gen = 0;
+	kfc_log_info(&e.c, &info);
+	assert_int_equal(info.copies, COPIES - 2);
+	assert_int_equal(get_some(&e, &ec, &reads), COPIES - 1);
+	assert_int_equal(reads, 0);
+	env_client_exit(&e, &ec);
+	reload(&e);
+	load_all(&e);
+	env_client_init(&e, &ec);
+	assert_int_equal(live_items(&e), slots_used(&e));
+	assert_int_equal(get_some(&e, &ec, &reads), COPIES - 1);
+	assert_int_equal(reads, COPIES - 1);
+	/* Fetched before the restart, so once is enough. */
+	assert_int_equal(get_some(&e, &ec, &reads), COPIES - 1);
+	assert_int_equal(reads, 0);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 static void random_op(struct env *e, struct env_client *ec, bool flushes)
 {
 	u32 k = rand() % KEYS, i;
@@ -1366,6 +1429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_comes_back),
+		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_before_loaded),
 		cmocka_unit_test(test_expired_after_load),
 		cmocka_unit_test(test_flush),
