@@ -417,7 +417,10 @@ bool kfc_index_step(struct kfc_index *ix)
 		more = true;
 		cond_resched();
 	}
-	state = READ_ONCE(ix->state);
+	/* Whoever moves a group is done with its old lines by then. */
+	spin_lock(&ix->move);
+	state = ix->state;
+	spin_unlock(&ix->move);
 	more |= free_chunks(ix, state);
 	if (more)
 		WRITE_ONCE(ix->waiting, false);
