@@ -55,6 +55,11 @@ bench:
 	@tools/deps bench
 	@tests/bench/run
 
+bench-guest:
+	@tools/deps run
+	@tools/deps bench
+	@tests/bench/run guest
+
 # PORT=11211 RUN_DISK_MB=4096 MEMORY_ONLY= MODARGS=
 run:
 	@tools/run
@@ -78,9 +83,10 @@ help:
 	@echo "make test         everything, on guests with Linux 6.12 and 6.1"
 	@echo "make bench        figures, each with its bar, and hit ratios beside memcached's:"
 	@echo "                  tables, CSV and a plot; tests/bench/run NAME for one of them"
+	@echo "make bench-guest  figures of the module on null_blk, in a guest"
 	@echo "make lint, unit, sim, fuzz  parts of it; tests/run --help for more"
 	@echo "make clean        remove what was built here"
 	@echo "make distclean    ... and $(CACHE)"
 
 export PORT RUN_DISK_MB MEMORY_ONLY MODARGS
-.PHONY: all build kdir links check lint unit sim fuzz test bench run clean distclean help
+.PHONY: all build kdir links check lint unit sim fuzz test bench bench-guest run clean distclean help
