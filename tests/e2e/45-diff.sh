@@ -30,7 +30,7 @@ note "$(tail -n 1 "$T/out")"
 
 wipe "$DEV"
 must_load "insmod" device="$DEV" memory_mb=16
-for p in text:300 meta:300 binary:300 mixed:60; do
+for p in text:200 meta:200 binary:200 mixed:40; do
 	check "${p%:*}: as memcached" same_answers "${p%:*}" "${p#*:}"
 	grep -E '^# |differ$' "$T/out" | sed 's/^#* */# /'
 done

@@ -3,12 +3,14 @@
 # guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=900
 # shellcheck disable=SC2317  # functions are called by check
 #
-# Load, serve, unload, 20 times (5 without a device) on the same port at once, with clients that do
+# Load, serve, unload, 20 times (8 on 6.1, 5 without a device) on the same port at once, with clients that do
 # not stop for it; nothing is ever left.
 
 . "$(dirname "$0")/lib.sh"
 
+# All of them on the newer kernel, for the sake of time.
 ROUNDS=20
+[ "$KERNEL" = 6.12 ] || ROUNDS=8
 
 served() {
 	awk '$1 ~ /^cmd_[gs]et$/ && $2 > 20 { n++ } END { exit n != 2 }' /proc/kfatcache/stats

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #define MIB (1ULL << 20)
-#define KEYS 4000
+#define KEYS 2500
 #define NO_KEY 1000000
 
 /* What a key should be: generation 0 is absent. */
@@ -250,7 +250,7 @@ static void test_copies(void **state)
 	env_start_on(&e, MIB, 16, 64 * MIB / KFC_PAGE, 2 * MIB);
 	env_client_init(&e, &ec);
 	for (k = 0; k < KEYS; k++) {
-		store_len(&e, &ec, k, k < COPIES ? 100 + k : 8000);
+		store_len(&e, &ec, k, k < COPIES ? 100 + k : 14000);
 		step(&e);
 	}
 	assert_int_equal(get_some(&e, &ec, &reads), COPIES);
@@ -627,7 +627,7 @@ static void test_reclaim_while_loading(void **state)
 {
 	u32 ops;
 
-	for (ops = 2000; ops <= 12000; ops += 1000)
+	for (ops = 2000; ops <= 12000; ops += 2000)
 		reclaim_while_loading(ops);
 }
 
