@@ -270,11 +270,11 @@ static void test_kmemcached_expires(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fatcache_mixed_sizes_pipelined),
-		cmocka_unit_test(test_fatcache_memory_under_sets),
 		cmocka_unit_test(test_kmemcached_table_grows),
 		cmocka_unit_test(test_kmemcached_evicts),
 		cmocka_unit_test(test_kmemcached_expires),
+		cmocka_unit_test(test_fatcache_mixed_sizes_pipelined),
+		cmocka_unit_test(test_fatcache_memory_under_sets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
