@@ -15,14 +15,7 @@
 #include <string.h>
 
 #include "../libmp/mp.h"
-
-#define FEED_CHECK(cond) do { \
-	if (!(cond)) { \
-		fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, \
-			#cond); \
-		abort(); \
-	} \
-} while (0)
+#include "must.h"
 
 struct feed_log {
 	char *s;
@@ -60,12 +53,12 @@ static void feed_note(struct feed_log *l, const char *fmt, ...)
 	if (l->size - l->len < 4096) {
 		l->size = l->size * 2 + 8192;
 		l->s = realloc(l->s, l->size);
-		FEED_CHECK(l->s);
+		MUST(l->s);
 	}
 	va_start(ap, fmt);
 	n = vsnprintf(l->s + l->len, l->size - l->len, fmt, ap);
 	va_end(ap);
-	FEED_CHECK(n >= 0 && (size_t)n < l->size - l->len);
+	MUST(n >= 0 && (size_t)n < l->size - l->len);
 	l->len += (size_t)n;
 }
 
@@ -110,7 +103,7 @@ static bool feed_has_value(enum mp_op op)
 
 static void feed_inside(const u8 *p, size_t n, const u8 *buf, size_t used)
 {
-	FEED_CHECK(p >= buf && n <= used && (size_t)(p - buf) <= used - n);
+	MUST(p >= buf && n <= used && (size_t)(p - buf) <= used - n);
 }
 
 /* What is dumped, and its lines, into just the room that mp.h promises. */
@@ -125,13 +118,13 @@ static void feed_dump(const struct mp_req *r)
 
 	it.klen = r->arg_len < MP_KEY_MAX ? r->arg_len : MP_KEY_MAX;
 	n = mp_put_metadump(meta, &it);
-	FEED_CHECK(n <= MP_METADUMP_MAX && meta[n - 1] == '\n');
-	FEED_CHECK(!memchr(meta, '\n', n - 1) && !memchr(meta, 0, n));
-	FEED_CHECK(mp_put_cachedump(list, &it) <= MP_CACHEDUMP_MAX);
+	MUST(n <= MP_METADUMP_MAX && meta[n - 1] == '\n');
+	MUST(!memchr(meta, '\n', n - 1) && !memchr(meta, 0, n));
+	MUST(mp_put_cachedump(list, &it) <= MP_CACHEDUMP_MAX);
 	mp_dump_classes(r->arg, r->arg_len, &num);
 	if (r->op == MP_STATS && mp_is_cachedump(r) &&
 	    !mp_cachedump(r, &cls, &num))
-		FEED_CHECK(cls < 64);
+		MUST(cls < 64);
 	free(meta);
 	free(list);
 }
@@ -143,7 +136,7 @@ static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 	bool key = true;
 	size_t i;
 
-	FEED_CHECK(r->op < MP_OP_NR);
+	MUST(r->op < MP_OP_NR);
 	feed_note(l, "%s", feed_ops[r->op]);
 	switch (r->op) {
 	case MP_FLUSH_ALL:
@@ -160,21 +153,21 @@ static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 		break;
 	}
 	if (key) {
-		FEED_CHECK(r->klen >= 1 && r->klen <= MP_KEY_MAX);
+		MUST(r->klen >= 1 && r->klen <= MP_KEY_MAX);
 		feed_inside(r->key, r->klen, buf, used);
 		for (i = 0; i < r->klen; i++)
-			FEED_CHECK(r->key[i] != ' ' && r->key[i] != '\n' &&
-				   r->key[i]);
+			MUST(r->key[i] != ' ' && r->key[i] != '\n' &&
+			     r->key[i]);
 		feed_word(l, "k", r->key, r->klen);
 	} else {
-		FEED_CHECK(!r->klen);
+		MUST(!r->klen);
 	}
 	if (feed_has_value(r->op)) {
-		FEED_CHECK(r->vlen <= f->p.item_max);
+		MUST(r->vlen <= f->p.item_max);
 		feed_note(l, " f=%u e=%lld v=%u", r->flags, r->exptime, r->vlen);
 		f->skip = (u64)r->vlen + 2;
 	} else {
-		FEED_CHECK(!r->vlen && !r->flags);
+		MUST(!r->vlen && !r->flags);
 	}
 	if (r->op == MP_CAS)
 		feed_note(l, " c=%llu", r->cas);
@@ -184,18 +177,18 @@ static void feed_req(struct feed *f, const struct mp_req *r, const u8 *buf,
 	if (r->op == MP_INCR || r->op == MP_DECR || r->op == MP_CACHE_MEMLIMIT)
 		feed_note(l, " d=%llu", r->delta);
 	if (r->arg_len) {
-		FEED_CHECK(r->op == MP_STATS || r->op == MP_METADUMP);
+		MUST(r->op == MP_STATS || r->op == MP_METADUMP);
 		feed_inside(r->arg, r->arg_len, buf, used);
-		FEED_CHECK(r->arg[0] != ' ' && r->arg[r->arg_len - 1] != ' ');
+		MUST(r->arg[0] != ' ' && r->arg[r->arg_len - 1] != ' ');
 		feed_word(l, "arg", r->arg, r->arg_len);
 		feed_dump(r);
 	}
 	if (r->noreply) {
-		FEED_CHECK(r->op > MP_GATS);
+		MUST(r->op > MP_GATS);
 		feed_note(l, " noreply");
 	}
 	if (r->last) {
-		FEED_CHECK(r->op <= MP_GATS);
+		MUST(r->op <= MP_GATS);
 		feed_note(l, " last");
 	}
 	feed_note(l, "; ");
@@ -210,16 +203,16 @@ static void feed_err(struct feed *f, const struct mp_req *r,
 	feed_note(l, "ERR");
 	if (e->line) {
 		n = strlen(e->line);
-		FEED_CHECK(n > 2 && !strcmp(e->line + n - 2, "\r\n"));
+		MUST(n > 2 && !strcmp(e->line + n - 2, "\r\n"));
 		feed_note(l, " %.*s", (int)(n - 2), e->line);
 	}
 	if (e->swallow) {
-		FEED_CHECK(e->swallow >= 2 && e->swallow <= 0x7fffffff);
+		MUST(e->swallow >= 2 && e->swallow <= 0x7fffffff);
 		feed_note(l, " swallow=%llu", e->swallow);
 		f->skip = e->swallow;
 	}
 	if (e->drop_key) {
-		FEED_CHECK(r->klen >= 1 && r->klen <= MP_KEY_MAX);
+		MUST(r->klen >= 1 && r->klen <= MP_KEY_MAX);
 		feed_inside(r->key, r->klen, buf, used);
 		feed_word(l, "drop", r->key, r->klen);
 	}
@@ -314,7 +307,7 @@ static void feed_line(struct feed *f)
 /* Let the bytes up to @have arrive, and take all that can be taken. */
 static void feed_to(struct feed *f, size_t have)
 {
-	FEED_CHECK(have >= f->have && have <= f->len);
+	MUST(have >= f->have && have <= f->len);
 	f->have = have;
 	while (!f->closed) {
 		size_t n = f->have - f->pos;
@@ -335,26 +328,26 @@ static void feed_to(struct feed *f, size_t have)
 		}
 		feed_line(f);
 		buf = malloc(n);
-		FEED_CHECK(buf || !n);
+		MUST(buf || !n);
 		if (n)
 			memcpy(buf, f->in + f->pos, n);
 		memset(&req, 0xa5, sizeof(req));
 		memset(&err, 0xa5, sizeof(err));
 		used = (size_t)-1;
 		st = mp_parse(&f->p, buf, n, &used, &req, &err);
-		FEED_CHECK(used <= n);
+		MUST(used <= n);
 		f->events++;
-		FEED_CHECK(f->events <= 2 * f->len + 100000);
+		MUST(f->events <= 2 * f->len + 100000);
 		if (st == MP_REQ) {
-			FEED_CHECK(used);
+			MUST(used);
 			feed_req(f, &req, buf, used);
 		} else if (st == MP_ERR) {
-			FEED_CHECK(used);
+			MUST(used);
 			f->line_failed = true;
 			feed_err(f, &req, &err, buf, used);
 		} else {
-			FEED_CHECK(st == MP_MORE);
-			FEED_CHECK(n - used <= MP_LINE_MAX);
+			MUST(st == MP_MORE);
+			MUST(n - used <= MP_LINE_MAX);
 		}
 		free(buf);
 		f->pos += used;

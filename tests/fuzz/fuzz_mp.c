@@ -26,17 +26,17 @@ static void fuzz_numbers(const u8 *in, size_t len)
 	if (len > 40)
 		len = 40;
 	p = malloc(len);
-	FEED_CHECK(p || !len);
+	MUST(p || !len);
 	if (len)
 		memcpy(p, in, len);
 	if (mp_get_u64(p, len, &v)) {
 		n = mp_put_u64(num, v);
-		FEED_CHECK(n >= 1 && n <= sizeof(num));
-		FEED_CHECK(mp_get_u64((u8 *)num, n, &again) && again == v);
+		MUST(n >= 1 && n <= sizeof(num));
+		MUST(mp_get_u64((u8 *)num, n, &again) && again == v);
 		if (v <= 0x7fffffffffffffffULL)
-			FEED_CHECK(mp_get_s64(p, len, &s) && (u64)s == v);
+			MUST(mp_get_s64(p, len, &s) && (u64)s == v);
 	} else if (mp_get_s64(p, len, &s)) {
-		FEED_CHECK(s < 0);
+		MUST(s < 0);
 	}
 	free(p);
 }

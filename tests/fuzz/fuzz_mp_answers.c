@@ -8,14 +8,7 @@
 #include <stdlib.h>
 
 #include "../../libmp/mp.h"
-
-#define FUZZ_CHECK(cond) do { \
-	if (!(cond)) { \
-		fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, \
-			#cond); \
-		abort(); \
-	} \
-} while (0)
+#include "../must.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -62,7 +55,7 @@ static u8 *take_bytes(struct input *in, size_t max, u8 *len)
 	size_t n = 1 + take(in, 1) % max, i;
 	u8 *p = malloc(n);
 
-	FUZZ_CHECK(p);
+	MUST(p);
 	for (i = 0; i < n; i++)
 		p[i] = (u8)take(in, 1);
 	*len = (u8)n;
@@ -73,7 +66,7 @@ static char *room(size_t n)
 {
 	char *p = malloc(n);
 
-	FUZZ_CHECK(p);
+	MUST(p);
 	return p;
 }
 
@@ -86,13 +79,13 @@ static void skip(struct text *t, const char *s)
 {
 	size_t n = strlen(s);
 
-	FUZZ_CHECK((size_t)(t->end - t->p) >= n && !memcmp(t->p, s, n));
+	MUST((size_t)(t->end - t->p) >= n && !memcmp(t->p, s, n));
 	t->p += n;
 }
 
 static void skip_bytes(struct text *t, const void *s, size_t n)
 {
-	FUZZ_CHECK((size_t)(t->end - t->p) >= n && !memcmp(t->p, s, n));
+	MUST((size_t)(t->end - t->p) >= n && !memcmp(t->p, s, n));
 	t->p += n;
 }
 
@@ -102,7 +95,7 @@ static void skip_number(struct text *t, u64 want)
 
 	sprintf(s, "%llu", want);
 	skip(t, s);
-	FUZZ_CHECK(t->p == t->end || *t->p < '0' || *t->p > '9');
+	MUST(t->p == t->end || *t->p < '0' || *t->p > '9');
 }
 
 static void skip_signed(struct text *t, s64 want)
@@ -115,7 +108,7 @@ static void skip_signed(struct text *t, s64 want)
 static void skip_end(struct text *t, const char *end)
 {
 	skip(t, end);
-	FUZZ_CHECK(t->p == t->end);
+	MUST(t->p == t->end);
 }
 
 static void value_head(struct input *in)
@@ -130,7 +123,7 @@ static void value_head(struct input *in)
 	u8 *key = take_bytes(in, MP_KEY_MAX, &klen);
 
 	n = mp_put_value_head(dst, key, klen, flags, vlen, with ? &cas : NULL);
-	FUZZ_CHECK(n <= MP_VALUE_HEAD_MAX);
+	MUST(n <= MP_VALUE_HEAD_MAX);
 	t = (struct text){ dst, dst + n };
 	skip(&t, "VALUE ");
 	skip_bytes(&t, key, klen);
@@ -158,10 +151,10 @@ static void skip_key(struct text *t, const struct mp_req *r, bool base64)
 	}
 	for (end = t->p; end < t->end && *end != ' ' && *end != '\r'; end++)
 		;
-	FUZZ_CHECK((size_t)(end - t->p) == MP_BASE64_LEN(r->klen));
-	FUZZ_CHECK(mp_base64_decode(again, (const u8 *)t->p,
-				    (size_t)(end - t->p)) == r->klen);
-	FUZZ_CHECK(!memcmp(again, r->key, r->klen));
+	MUST((size_t)(end - t->p) == MP_BASE64_LEN(r->klen));
+	MUST(mp_base64_decode(again, (const u8 *)t->p,
+			      (size_t)(end - t->p)) == r->klen);
+	MUST(!memcmp(again, r->key, r->klen));
 	t->p = end;
 }
 
@@ -320,14 +313,14 @@ static void meta(struct input *in)
 
 	dst = room(MP_META_HEAD_MAX);
 	n = mp_put_meta_head(dst, code, &req, which & 64 ? NULL : &it);
-	FUZZ_CHECK(n <= MP_META_HEAD_MAX);
+	MUST(n <= MP_META_HEAD_MAX);
 	t = (struct text){ dst, dst + n };
 	read_meta_head(&t, code, &req, which & 64 ? NULL : &it);
 	free(dst);
 
 	dst = room(MP_META_DEBUG_MAX);
 	n = mp_put_meta_debug(dst, &req, &it, cls);
-	FUZZ_CHECK(n <= MP_META_DEBUG_MAX);
+	MUST(n <= MP_META_DEBUG_MAX);
 	t = (struct text){ dst, dst + n };
 	skip(&t, "ME ");
 	skip_key(&t, &req, it.base64);
@@ -357,14 +350,13 @@ static u64 big_endian(const char *p, unsigned int bytes)
 
 static void binary_head(const char *p, const struct mp_bin_head *h)
 {
-	FUZZ_CHECK((u8)p[0] == 0x81 && (u8)p[1] == h->opcode);
-	FUZZ_CHECK(big_endian(p + 2, 2) == h->klen);
-	FUZZ_CHECK((u8)p[4] == h->extlen && !p[5]);
-	FUZZ_CHECK(big_endian(p + 6, 2) == h->status);
-	FUZZ_CHECK(big_endian(p + 8, 4) ==
-		   (u32)(h->vlen + h->klen + h->extlen));
-	FUZZ_CHECK(big_endian(p + 12, 4) == h->opaque);
-	FUZZ_CHECK(big_endian(p + 16, 8) == h->cas);
+	MUST((u8)p[0] == 0x81 && (u8)p[1] == h->opcode);
+	MUST(big_endian(p + 2, 2) == h->klen);
+	MUST((u8)p[4] == h->extlen && !p[5]);
+	MUST(big_endian(p + 6, 2) == h->status);
+	MUST(big_endian(p + 8, 4) == (u32)(h->vlen + h->klen + h->extlen));
+	MUST(big_endian(p + 12, 4) == h->opaque);
+	MUST(big_endian(p + 16, 8) == h->cas);
 }
 
 static void binary(struct input *in)
@@ -381,7 +373,7 @@ static void binary(struct input *in)
 	char *dst = room(MP_BIN_HEAD);
 	const char *text;
 
-	FUZZ_CHECK(mp_put_bin_head(dst, &h) == MP_BIN_HEAD);
+	MUST(mp_put_bin_head(dst, &h) == MP_BIN_HEAD);
 	binary_head(dst, &h);
 	free(dst);
 
@@ -392,12 +384,12 @@ static void binary(struct input *in)
 	h.klen = 0;
 	h.cas = 0;
 	h.vlen = (u32)strlen(text);
-	FUZZ_CHECK(MP_BIN_HEAD + h.vlen <= MP_BIN_ERROR_MAX);
+	MUST(MP_BIN_HEAD + h.vlen <= MP_BIN_ERROR_MAX);
 	dst = room(MP_BIN_HEAD + h.vlen);
-	FUZZ_CHECK(mp_put_bin_error(dst, h.opcode, h.opaque, h.status) ==
-		   MP_BIN_HEAD + h.vlen);
+	MUST(mp_put_bin_error(dst, h.opcode, h.opaque, h.status) ==
+	     MP_BIN_HEAD + h.vlen);
 	binary_head(dst, &h);
-	FUZZ_CHECK(!memcmp(dst + MP_BIN_HEAD, text, h.vlen));
+	MUST(!memcmp(dst + MP_BIN_HEAD, text, h.vlen));
 	free(dst);
 }
 
@@ -408,7 +400,7 @@ static void skip_uri(struct text *t, const u8 *p, size_t n)
 
 		if (t->p < t->end && *t->p != '%') {
 			/* Nothing that ends a word or a line. */
-			FUZZ_CHECK(*p > ' ' && *p < 127 && *p != '=');
+			MUST(*p > ' ' && *p < 127 && *p != '=');
 			skip_bytes(t, p, 1);
 			continue;
 		}
@@ -435,7 +427,7 @@ static void dumps(struct input *in)
 
 	it.key = key;
 	n = mp_put_metadump(dst, &it);
-	FUZZ_CHECK(n <= MP_METADUMP_MAX);
+	MUST(n <= MP_METADUMP_MAX);
 	t = (struct text){ dst, dst + n };
 	skip(&t, "key=");
 	skip_uri(&t, key, it.klen);
@@ -454,7 +446,7 @@ static void dumps(struct input *in)
 
 	dst = room(MP_CACHEDUMP_MAX);
 	n = mp_put_cachedump(dst, &it);
-	FUZZ_CHECK(n <= MP_CACHEDUMP_MAX);
+	MUST(n <= MP_CACHEDUMP_MAX);
 	t = (struct text){ dst, dst + n };
 	skip(&t, "ITEM ");
 	skip_bytes(&t, key, it.klen);
@@ -474,10 +466,10 @@ static void number(struct input *in)
 	size_t n = mp_put_u64(dst, v);
 	struct text t = { dst, dst + n };
 
-	FUZZ_CHECK(n <= MP_U64_MAX_LEN);
+	MUST(n <= MP_U64_MAX_LEN);
 	skip_number(&t, v);
-	FUZZ_CHECK(t.p == t.end);
-	FUZZ_CHECK(mp_get_u64((const u8 *)dst, n, &again) && again == v);
+	MUST(t.p == t.end);
+	MUST(mp_get_u64((const u8 *)dst, n, &again) && again == v);
 	free(dst);
 }
 

@@ -14,11 +14,11 @@ static void fuzz_base64(const u8 *in, size_t len)
 	if (len > MP_KEY_MAX)
 		len = MP_KEY_MAX;
 	n = mp_base64_decode(key, in, len);
-	FEED_CHECK(n <= sizeof(key));
+	MUST(n <= sizeof(key));
 	m = mp_base64_encode(text, key, n);
-	FEED_CHECK(m == MP_BASE64_LEN(n));
-	FEED_CHECK(mp_base64_decode(again, (u8 *)text, m) == n);
-	FEED_CHECK(!memcmp(key, again, n));
+	MUST(m == MP_BASE64_LEN(n));
+	MUST(mp_base64_decode(again, (u8 *)text, m) == n);
+	MUST(!memcmp(key, again, n));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

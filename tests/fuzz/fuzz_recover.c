@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../must.h"
 #include "area.h"
 #include "env.h"
 #include "restart.h"
@@ -28,14 +29,6 @@ const char *__asan_default_options(void)
 {
 	return "quarantine_size_mb=8";
 }
-
-#define FUZZ_CHECK(cond) do { \
-	if (!(cond)) { \
-		fprintf(stderr, "%s:%d: broken: %s\n", __FILE__, __LINE__, \
-			#cond); \
-		abort(); \
-	} \
-} while (0)
 
 #define KEYS		40
 #define FLUSHED		4	/* the first keys are from before a flush_all */
@@ -142,7 +135,7 @@ static bool set(u32 k, u32 gen)
 	key_name(k, name);
 	a = env_set(&e, &ec, "set", name, k, 0, value, len, "");
 	if (strcmp(a, "STORED\r\n")) {
-		FUZZ_CHECK(!strncmp(a, "SERVER_ERROR ", 13));
+		MUST(!strncmp(a, "SERVER_ERROR ", 13));
 		/* Refused or not, the older value is gone. */
 		now[k] = (struct key){ };
 		return false;
@@ -168,7 +161,7 @@ static void make_round(u32 round)
 
 			if ((k * 7 + gen) % 5 > 1)
 				continue;
-			FUZZ_CHECK(set(k, gen));
+			MUST(set(k, gen));
 			now[k].gens |= had;
 			while (gen & 1 && kfc_log_step(&e.c))
 				;
@@ -194,9 +187,9 @@ static void make_image(void)
 	env_start_on(&e, 1 << 20, 4, PAGES, INDEX_BYTES);
 	env_client_init(&e, &ec);
 	for (i = 0; i < FLUSHED; i++)
-		FUZZ_CHECK(set(i, 1));
+		MUST(set(i, 1));
 	kfc_log_step(&e.c);
-	FUZZ_CHECK(!strcmp(env_ask(&e, &ec, "flush_all\r\n"), "OK\r\n"));
+	MUST(!strcmp(env_ask(&e, &ec, "flush_all\r\n"), "OK\r\n"));
 	memset(now, 0, sizeof(now));
 	for (i = 0; i < 3; i++) {
 		make_round(i);
@@ -208,23 +201,23 @@ static void make_image(void)
 		env_unload(&e);
 		if (i == 2)
 			break;
-		FUZZ_CHECK(!env_load(&e));
+		MUST(!env_load(&e));
 		load_all();
 		env_client_init(&e, &ec);
 	}
 	memcpy(made, now, sizeof(made));
 	fresh = e.c;
 	image = memfd_create("image", 0);
-	FUZZ_CHECK(image >= 0 && !ftruncate(image, (u64)PAGES * KFC_PAGE));
+	MUST(image >= 0 && !ftruncate(image, (u64)PAGES * KFC_PAGE));
 	for (i = 0; i < PAGES; i++) {
 		if (!memchr_inv(page_at(i), 0, KFC_PAGE))
 			continue;
-		FUZZ_CHECK(pwrite(image, page_at(i), KFC_PAGE,
-				  (u64)i * KFC_PAGE) == KFC_PAGE);
+		MUST(pwrite(image, page_at(i), KFC_PAGE,
+			    (u64)i * KFC_PAGE) == KFC_PAGE);
 		/* Padding has a checksum and nothing else. */
 		if (!memchr_inv(page_at(i) + KFC_PAGE_HDR, 0, KFC_PAGE_DATA))
 			continue;
-		FUZZ_CHECK(nr_base < USED_MAX / 2);
+		MUST(nr_base < USED_MAX / 2);
 		used[nr_base++] = i;
 		used_at[i] = nr_base;
 	}
@@ -254,7 +247,7 @@ static void touch(u32 page)
 	touched[page] = true;
 	if (used_at[page])
 		return;
-	FUZZ_CHECK(nr_used < USED_MAX);
+	MUST(nr_used < USED_MAX);
 	used[nr_used++] = page;
 	used_at[page] = nr_used;
 }
@@ -504,18 +497,7 @@ static bool says_so(const char *key, u32 flags, const char *val, u32 len)
 
 static void check_counts(void)
 {
-	u64 place = kfc_place(0), *v;
-	struct kfc_log_info info;
-	u32 i, nr, n = 0;
-
-	while (place < kfc_place(e.c.index.lines0)) {
-		v = kfc_index_group(&e.c.index, &place, &nr);
-		for (i = 0; i < nr; i++)
-			n += !!v[i];
-	}
-	kfc_log_info(&e.c, &info);
-	FUZZ_CHECK(info.items == n);
-	FUZZ_CHECK(percpu_counter_read(&e.c.index.used) == n);
+	MUST(env_items(&e) == env_slots(&e));
 }
 
 static bool is_gen(u32 k, u32 gen, const char *val, u32 len)
@@ -535,33 +517,33 @@ static bool get(u32 k, u32 mode)
 	a = env_ask(&e, &ec, "get %s\r\n", name);
 	if (!strcmp(a, "END\r\n"))
 		return false;
-	FUZZ_CHECK(!strncmp(a, "VALUE ", 6));
-	FUZZ_CHECK(!strncmp(a + 6, name, strlen(name)));
-	FUZZ_CHECK(sscanf(a + 6 + strlen(name), " %u %u\r\n%n", &flags, &len,
-			  &n) == 2);
+	MUST(!strncmp(a, "VALUE ", 6));
+	MUST(!strncmp(a + 6, name, strlen(name)));
+	MUST(sscanf(a + 6 + strlen(name), " %u %u\r\n%n", &flags, &len,
+		    &n) == 2);
 	/* %n takes white space of the value, too */
 	a = strstr(a, "\r\n") + 2;
-	FUZZ_CHECK(ec.answer + ec.len == a + len + 7);
-	FUZZ_CHECK(!memcmp(a + len, "\r\nEND\r\n", 7));
+	MUST(ec.answer + ec.len == a + len + 7);
+	MUST(!memcmp(a + len, "\r\nEND\r\n", 7));
 	if (now[k].odd)
 		return true;
 	/* What was not saved is not there, unless it is asked for. */
-	FUZZ_CHECK((mode & (MODE_CRASHED | MODE_RECOVER | MODE_SUMS)) !=
-		   MODE_CRASHED || now[k].gens != made[k].gens);
+	MUST((mode & (MODE_CRASHED | MODE_RECOVER | MODE_SUMS)) !=
+	     MODE_CRASHED || now[k].gens != made[k].gens);
 	if (now[k].last && is_gen(k, now[k].last, a, len))
 		return true;
 	if (mode & MODE_SUMS) {
-		FUZZ_CHECK(now[k].gens == made[k].gens);
-		FUZZ_CHECK(says_so(name, flags, a, len));
+		MUST(now[k].gens == made[k].gens);
+		MUST(says_so(name, flags, a, len));
 		return true;
 	}
-	FUZZ_CHECK(flags == k);
+	MUST(flags == k);
 	/* Older than that it can't be but after a crash. */
-	FUZZ_CHECK(mode & MODE_CRASHED && mode & MODE_RECOVER);
+	MUST(mode & MODE_CRASHED && mode & MODE_RECOVER);
 	for (gen = 1; gen < GENS; gen++)
 		if (now[k].gens >> gen & 1 && is_gen(k, gen, a, len))
 			return true;
-	FUZZ_CHECK(!"a value that was never stored");
+	MUST(!"a value that was never stored");
 }
 
 static void modify(u32 k, u32 how)
@@ -605,7 +587,7 @@ static void one_op(struct input *in, u32 mode, u32 *gen)
 		stored = set(k, *gen);
 		if (mode & MODE_SUMS)
 			break;
-		FUZZ_CHECK(stored && get(k, mode));
+		MUST(stored && get(k, mode));
 		break;
 	case 6:
 		key_name(k, name);
@@ -667,7 +649,7 @@ static void use(struct input *in, u32 mode)
 		return;
 	if (env_load(&e)) {
 		/* A superblock that says no more loads are possible. */
-		FUZZ_CHECK(mode & MODE_SUMS);
+		MUST(mode & MODE_SUMS);
 		return;
 	}
 	/* What it was unloaded with is a device like any other. */
@@ -695,7 +677,7 @@ static void prepare(void)
 	e.d = (struct env_dev){ .dev = e.d.dev };
 	e.d.mem = mmap(NULL, (u64)PAGES * KFC_PAGE, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE, image, 0);
-	FUZZ_CHECK(e.d.mem != MAP_FAILED);
+	MUST(e.d.mem != MAP_FAILED);
 }
 
 static void not_unloaded(u32 page)
@@ -738,7 +720,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	was = e.c;
 	err = env_load(&e);
 	if (err) {
-		FUZZ_CHECK(!e.d.writes && !shim_pages);
+		MUST(!e.d.writes && !shim_pages);
 		e.c = was;
 	} else {
 		use(&in, mode);

@@ -20,7 +20,7 @@ static const char *const talk_ops[MP_OP_NR] = {
 
 static const char *talk_op(enum mp_op op)
 {
-	FEED_CHECK(op < MP_OP_NR);
+	MUST(op < MP_OP_NR);
 	return talk_ops[op] ? talk_ops[op] : feed_ops[op];
 }
 
@@ -28,10 +28,9 @@ static const char *talk_op(enum mp_op op)
 static void talk_key(struct feed *f, const char *name, const struct mp_req *r,
 		     const u8 *buf, size_t used)
 {
-	FEED_CHECK(r->klen >= 1 && r->klen <= MP_KEY_MAX);
+	MUST(r->klen >= 1 && r->klen <= MP_KEY_MAX);
 	if (r->key == r->key_buf)
-		FEED_CHECK(r->klen <= sizeof(r->key_buf) &&
-			   mp_meta_has(r, 'b'));
+		MUST(r->klen <= sizeof(r->key_buf) && mp_meta_has(r, 'b'));
 	else
 		feed_inside(r->key, r->klen, buf, used);
 	feed_word(&f->log, name, r->key, r->klen);
@@ -49,13 +48,13 @@ static void talk_meta_answers(const struct mp_req *r)
 	char *dbg = malloc(MP_META_DEBUG_MAX);
 	size_t n, i;
 
-	FEED_CHECK(dst && dbg);
+	MUST(dst && dbg);
 	for (i = 0; i < 3; i++) {
 		n = mp_put_meta_head(dst, i ? "VA" : "EN", r, i ? &it : NULL);
-		FEED_CHECK(n >= 4 && n <= MP_META_HEAD_MAX);
-		FEED_CHECK(!memcmp(dst + n - 2, "\r\n", 2));
+		MUST(n >= 4 && n <= MP_META_HEAD_MAX);
+		MUST(!memcmp(dst + n - 2, "\r\n", 2));
 		n = mp_put_meta_debug(dbg, r, &it, ~0u);
-		FEED_CHECK(n <= MP_META_DEBUG_MAX);
+		MUST(n <= MP_META_DEBUG_MAX);
 		it.base64 = false;
 		it.ttl = MP_TTL_NONE;
 	}
@@ -71,40 +70,40 @@ static void talk_meta(struct feed *f, const struct mp_req *r, const u8 *buf,
 	u64 given = 0;
 	unsigned int i;
 
-	FEED_CHECK(!r->noreply && !r->last && !r->binary && !r->arg_len);
+	MUST(!r->noreply && !r->last && !r->binary && !r->arg_len);
 	feed_note(l, "%s", talk_op(r->op));
 	if (r->op == MP_META_NOOP) {
-		FEED_CHECK(!r->klen && !m->given);
+		MUST(!r->klen && !m->given);
 		feed_note(l, "; ");
 		return;
 	}
 	talk_key(f, "k", r, buf, used);
 	if (r->op == MP_META_DEBUG) {
-		FEED_CHECK(!m->nr);
+		MUST(!m->nr);
 		feed_note(l, "; ");
 		talk_meta_answers(r);
 		return;
 	}
-	FEED_CHECK(m->nr <= MP_META_FLAGS_MAX);
+	MUST(m->nr <= MP_META_FLAGS_MAX);
 	for (i = 0; i < m->nr; i++) {
-		FEED_CHECK(!(given & mp_meta_bit(m->order[i])));
+		MUST(!(given & mp_meta_bit(m->order[i])));
 		given |= mp_meta_bit(m->order[i]);
-		FEED_CHECK(!i || mp_meta_before(r, m->order[i - 1],
-						m->order[i]));
+		MUST(!i || mp_meta_before(r, m->order[i - 1],
+					  m->order[i]));
 	}
-	FEED_CHECK(given == m->given);
-	FEED_CHECK(m->opaque_len <= MP_META_OPAQUE_MAX);
-	FEED_CHECK(r->has_cas == mp_meta_has(r, 'C'));
-	FEED_CHECK(r->vivify == mp_meta_has(r, 'N'));
-	FEED_CHECK((r->key == r->key_buf) == mp_meta_has(r, 'b'));
+	MUST(given == m->given);
+	MUST(m->opaque_len <= MP_META_OPAQUE_MAX);
+	MUST(r->has_cas == mp_meta_has(r, 'C'));
+	MUST(r->vivify == mp_meta_has(r, 'N'));
+	MUST((r->key == r->key_buf) == mp_meta_has(r, 'b'));
 	if (r->op == MP_META_SET) {
-		FEED_CHECK(r->mode >= MP_SET && r->mode <= MP_CAS);
-		FEED_CHECK(r->vlen <= f->p.item_max && r->drop_old);
+		MUST(r->mode >= MP_SET && r->mode <= MP_CAS);
+		MUST(r->vlen <= f->p.item_max && r->drop_old);
 		feed_note(l, " %s v=%u", talk_op(r->mode), r->vlen);
 		f->skip = (u64)r->vlen + mp_value_tail(r);
 	}
 	if (r->op == MP_META_ARITH) {
-		FEED_CHECK(r->mode == MP_INCR || r->mode == MP_DECR);
+		MUST(r->mode == MP_INCR || r->mode == MP_DECR);
 		feed_note(l, " %s d=%llu", talk_op(r->mode), r->delta);
 	}
 	if (m->nr)
@@ -149,19 +148,19 @@ static void talk_binary(struct feed *f, const struct mp_req *r, const u8 *buf,
 {
 	struct feed_log *l = &f->log;
 
-	FEED_CHECK(!r->noreply && !r->last && r->op != MP_GETS &&
-		   r->op != MP_GATS);
+	MUST(!r->noreply && !r->last && r->op != MP_GETS &&
+	     r->op != MP_GATS);
 	feed_note(l, "%s", talk_op(r->op));
 	if (talk_needs_key(r->op))
 		talk_key(f, "k", r, buf, used);
 	else
-		FEED_CHECK(!r->klen);
+		MUST(!r->klen);
 	if (mp_has_value(r)) {
-		FEED_CHECK(r->vlen <= f->p.item_max && !mp_value_tail(r));
+		MUST(r->vlen <= f->p.item_max && !mp_value_tail(r));
 		feed_note(l, " f=%u e=%lld v=%u", r->flags, r->exptime, r->vlen);
 		f->skip = r->vlen;
 	} else {
-		FEED_CHECK(!r->vlen && !r->flags);
+		MUST(!r->vlen && !r->flags);
 	}
 	if (r->op == MP_TOUCH || r->op == MP_GAT || r->op == MP_FLUSH_ALL)
 		feed_note(l, " e=%lld", r->exptime);
@@ -171,13 +170,13 @@ static void talk_binary(struct feed *f, const struct mp_req *r, const u8 *buf,
 			feed_note(l, " i=%llu n=%lld", r->initial,
 				  r->vivify_exptime);
 	} else {
-		FEED_CHECK(!r->vivify);
+		MUST(!r->vivify);
 	}
 	if (r->arg_len) {
 		feed_inside(r->arg, r->arg_len, buf, used);
 		feed_word(l, "arg", r->arg, r->arg_len);
 	}
-	FEED_CHECK(r->has_cas == !!r->cas);
+	MUST(r->has_cas == !!r->cas);
 	if (r->has_cas)
 		feed_note(l, " c=%llu", r->cas);
 	if (r->drop_old)
@@ -192,7 +191,7 @@ static void talk_binary(struct feed *f, const struct mp_req *r, const u8 *buf,
 static void talk_inside(const u8 *p, size_t n, const struct mp_req *r)
 {
 	feed_inside(p, n, r->arg, r->arg_len);
-	FEED_CHECK(!memchr(p, 0, n));
+	MUST(!memchr(p, 0, n));
 }
 
 static void talk_auth(struct feed *f, const struct mp_req *r, const u8 *buf,
@@ -200,7 +199,7 @@ static void talk_auth(struct feed *f, const struct mp_req *r, const u8 *buf,
 {
 	struct mp_login in;
 
-	FEED_CHECK(!r->noreply && !r->last && !r->klen && !r->vlen);
+	MUST(!r->noreply && !r->last && !r->klen && !r->vlen);
 	feed_note(&f->log, "auth");
 	if (r->arg_len) {
 		feed_inside(r->arg, r->arg_len, buf, used);
@@ -209,7 +208,7 @@ static void talk_auth(struct feed *f, const struct mp_req *r, const u8 *buf,
 	if (mp_login_text(r->arg, r->arg_len, &in)) {
 		talk_inside(in.user, in.ulen, r);
 		talk_inside(in.pass, in.plen, r);
-		FEED_CHECK(in.ulen && in.plen);
+		MUST(in.ulen && in.plen);
 		feed_word(&f->log, "user", in.user, in.ulen);
 		feed_word(&f->log, "pass", in.pass, in.plen);
 	}
@@ -252,22 +251,22 @@ static void talk_err(struct feed *f, const struct mp_req *r,
 	feed_note(l, "ERR");
 	if (e->line) {
 		n = strlen(e->line);
-		FEED_CHECK(!e->status && f->p.proto == MP_PROTO_TEXT);
-		FEED_CHECK(n > 2 && !strcmp(e->line + n - 2, "\r\n"));
+		MUST(!e->status && f->p.proto == MP_PROTO_TEXT);
+		MUST(n > 2 && !strcmp(e->line + n - 2, "\r\n"));
 		feed_note(l, " %.*s", (int)(n - 2), e->line);
 	}
 	if (e->status) {
-		FEED_CHECK(f->p.proto == MP_PROTO_BINARY && r->binary);
+		MUST(f->p.proto == MP_PROTO_BINARY && r->binary);
 		dst = malloc(MP_BIN_ERROR_MAX);
-		FEED_CHECK(dst);
+		MUST(dst);
 		n = mp_put_bin_error(dst, r->opcode, r->opaque, e->status);
-		FEED_CHECK(n > MP_BIN_HEAD && n <= MP_BIN_ERROR_MAX);
+		MUST(n > MP_BIN_HEAD && n <= MP_BIN_ERROR_MAX);
 		feed_note(l, " %02x op=%02x #%x %.*s", e->status, r->opcode,
 			  r->opaque, (int)(n - MP_BIN_HEAD), dst + MP_BIN_HEAD);
 		free(dst);
 	}
 	if (e->swallow) {
-		FEED_CHECK(e->swallow <= 0xffffffff && !e->close);
+		MUST(e->swallow <= 0xffffffff && !e->close);
 		feed_note(l, " swallow=%llu", e->swallow);
 		f->skip = e->swallow;
 	}
@@ -289,29 +288,29 @@ static bool talk_step(struct feed *f, size_t n)
 	enum mp_status st;
 	u8 *buf = malloc(n);
 
-	FEED_CHECK(buf || !n);
+	MUST(buf || !n);
 	if (n)
 		memcpy(buf, f->in + f->pos, n);
 	memset(&req, 0xa5, sizeof(req));
 	memset(&err, 0xa5, sizeof(err));
 	st = mp_parse(&f->p, buf, n, &used, &req, &err);
-	FEED_CHECK(used <= n);
+	MUST(used <= n);
 	f->events++;
-	FEED_CHECK(f->events <= 2 * f->len + 100000);
+	MUST(f->events <= 2 * f->len + 100000);
 	switch (st) {
 	case MP_REQ:
-		FEED_CHECK(used);
+		MUST(used);
 		talk_req(f, &req, buf, used);
 		break;
 	case MP_ERR:
-		FEED_CHECK(used);
+		MUST(used);
 		f->line_failed = true;
 		talk_err(f, &req, &err, buf, used);
 		break;
 	default:
-		FEED_CHECK(st == MP_MORE);
-		FEED_CHECK(n - used <= MP_LINE_MAX);
-		FEED_CHECK(!used || f->p.proto == MP_PROTO_TEXT);
+		MUST(st == MP_MORE);
+		MUST(n - used <= MP_LINE_MAX);
+		MUST(!used || f->p.proto == MP_PROTO_TEXT);
 		break;
 	}
 	free(buf);
@@ -323,7 +322,7 @@ static bool talk_step(struct feed *f, size_t n)
 /* Let the bytes up to @have arrive, and take all that can be taken. */
 static void talk_to(struct feed *f, size_t have)
 {
-	FEED_CHECK(have >= f->have && have <= f->len);
+	MUST(have >= f->have && have <= f->len);
 	f->have = have;
 	while (!f->closed) {
 		size_t n = f->have - f->pos;

@@ -245,6 +245,29 @@ static const struct kfc_dev_ops env_ops = {
 	.discard = dev_discard,
 };
 
+u64 env_items(struct env *e)
+{
+	struct kfc_log_info info;
+
+	kfc_log_info(&e->c, &info);
+	return info.items;
+}
+
+/* Slots in use: counted, and as the index says. */
+u64 env_slots(struct env *e)
+{
+	u64 place = kfc_place(0), n = 0, *v;
+	u32 i, nr;
+
+	while (place < kfc_place(e->c.index.lines0)) {
+		v = kfc_index_group(&e->c.index, &place, &nr);
+		for (i = 0; i < nr; i++)
+			n += !!v[i];
+	}
+	assert((u64)percpu_counter_read(&e->c.index.used) == n);
+	return n;
+}
+
 /* Let the I/O that is @nth in the queue end. */
 void env_complete(struct env *e, u32 nth)
 {

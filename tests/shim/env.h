@@ -89,6 +89,8 @@ void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 void env_stop(struct env *e);
 int env_load(struct env *e);
 void env_unload(struct env *e);
+u64 env_items(struct env *e);
+u64 env_slots(struct env *e);
 void env_complete(struct env *e, u32 nth);
 void env_client_init(struct env *e, struct env_client *ec);
 void env_client_exit(struct env *e, struct env_client *ec);

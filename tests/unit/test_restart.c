@@ -148,28 +148,6 @@ static u32 all_expected(void)
 	return n;
 }
 
-static u32 live_items(struct env *e)
-{
-	struct kfc_log_info info;
-
-	kfc_log_info(&e->c, &info);
-	return info.items;
-}
-
-static u32 slots_used(struct env *e)
-{
-	u64 place = kfc_place(0), *v;
-	u32 i, nr, n = 0;
-
-	while (place < kfc_place(e->c.index.lines0)) {
-		v = kfc_index_group(&e->c.index, &place, &nr);
-		for (i = 0; i < nr; i++)
-			n += !!v[i];
-	}
-	assert_int_equal(percpu_counter_read(&e->c.index.used), n);
-	return n;
-}
-
 static u64 evictions(struct env *e)
 {
 	return e->counters.ev_space + e->counters.ev_device +
@@ -204,8 +182,8 @@ static void test_comes_back(void **state)
 	assert_true(e.c.loading);
 	load_all(&e);
 	env_client_init(&e, &ec);
-	assert_int_equal(live_items(&e), slots_used(&e));
-	assert_true(live_items(&e) >= all_expected());
+	assert_int_equal(env_items(&e), env_slots(&e));
+	assert_true(env_items(&e) >= all_expected());
 	n = all_expected();
 	assert_int_equal(check_all(&e, &ec), n);
 	assert_true(n > KEYS * 9 / 10);
@@ -263,7 +241,7 @@ static void test_copies(void **state)
 	assert_int_equal(reads, 0);
 	kfc_log_info(&e.c, &info);
 	assert_int_equal(info.copies, COPIES);
-	assert_int_equal(info.items, slots_used(&e));
+	assert_int_equal(info.items, env_slots(&e));
 	/* A new version has no copy, a deleted one none either. */
 	store_len(&e, &ec, 7, 50);
 	ASK("DELETED\r\n", "delete key-8\r\n");
@@ -276,7 +254,7 @@ static void test_copies(void **state)
 	reload(&e);
 	load_all(&e);
 	env_client_init(&e, &ec);
-	assert_int_equal(live_items(&e), slots_used(&e));
+	assert_int_equal(env_items(&e), env_slots(&e));
 	assert_int_equal(get_some(&e, &ec, &reads), COPIES - 1);
 	assert_int_equal(reads, COPIES - 1);
 	/* Fetched before the restart, so once is enough. */
@@ -364,7 +342,7 @@ static void rounds(u32 seed, u32 device_mib, u64 index, u32 nr, bool full)
 			else if (!lost && i)
 				assert_true(hits);
 			step(&e);
-			assert_int_equal(slots_used(&e), live_items(&e));
+			assert_int_equal(env_slots(&e), env_items(&e));
 			/* From here on what is missing is what was evicted. */
 			for (j = 0; full && j < KEYS; j++)
 				if (expected(j) && !check_key(&e, &ec, j))
@@ -468,12 +446,12 @@ static void test_expired_after_load(void **state)
 	step(&e);
 	assert_int_equal(e.counters.sweep_reads, 0);
 	load_all(&e);
-	assert_true(live_items(&e) > all_expected() + 100);
+	assert_true(env_items(&e) > all_expected() + 100);
 	for (i = 0; i < 30; i++) {
 		jiffies += KFC_EXPIRE_MS;
 		step(&e);
 	}
-	assert_int_equal(live_items(&e), all_expected());
+	assert_int_equal(env_items(&e), all_expected());
 	assert_int_equal(evictions(&e), 0);
 	i = e.counters.sweep_reads;
 	assert_in_range(i, 3, 24);
@@ -546,7 +524,7 @@ static void test_refused_before_loaded(void **state)
 		}
 		assert_int_equal(e.counters.dev_reads, 0);
 		load_all(&e);
-		assert_int_equal(live_items(&e), slots_used(&e));
+		assert_int_equal(env_items(&e), env_slots(&e));
 		want = all_expected();
 		hits = check_all(&e, &ec);
 		if (n < 64)
@@ -575,7 +553,7 @@ static void check_slots(struct env *e)
 				    st != KFC_SLAB_DRAIN);
 		}
 	}
-	assert_int_equal(live_items(e), slots_used(e));
+	assert_int_equal(env_items(e), env_slots(e));
 }
 
 /* The log goes round while most is still to be loaded. */
@@ -614,7 +592,7 @@ static void reclaim_while_loading(u32 ops)
 	/* None of the old ones can have stayed, each is accounted for. */
 	for (k = 0; k < 200; k++)
 		assert_true(check_key(&e, &ec, k));
-	assert_int_equal(live_items(&e), 200);
+	assert_int_equal(env_items(&e), 200);
 	assert_in_range(evictions(&e) + e.counters.reclaimed, had - 200, had);
 	for (want = 0, k = 200; k < KEYS; k++)
 		want += check_key(&e, &ec, k);
@@ -688,8 +666,8 @@ static void damage(u32 kind, u32 at, u32 nr)
 	env_client_init(&e, &ec);
 	load_all(&e);
 	e.d.bad_to = 0;
-	assert_int_equal(live_items(&e), slots_used(&e));
-	assert_int_equal(live_items(&e) + e.counters.ev_device,
+	assert_int_equal(env_items(&e), env_slots(&e));
+	assert_int_equal(env_items(&e) + e.counters.ev_device,
 			 e.c.saved.items);
 	want = all_expected();
 	hits = check_all(&e, &ec);
@@ -758,7 +736,7 @@ static void test_lies(void **state)
 		assert_int_equal(env_load(&e), 0);
 		env_client_init(&e, &ec);
 		check_all(&e, &ec);
-		assert_int_equal(live_items(&e), slots_used(&e));
+		assert_int_equal(env_items(&e), env_slots(&e));
 		for (i = 0; i < 3000; i++)
 			store_len(&e, &ec, rand() % KEYS, rand() % 8000);
 		check_all(&e, &ec);
@@ -798,11 +776,11 @@ static void test_crooked_pages(void **state)
 		}
 	}
 	ASK("END\r\n", "lru_crawler metadump all\r\n");
-	n = live_items(&e);
+	n = env_items(&e);
 	assert_true(n > KEYS / 2);
 	/* Each is dropped by who asks for it, and counted. */
 	assert_int_equal(check_all(&e, &ec), 0);
-	assert_int_equal(live_items(&e), 0);
+	assert_int_equal(env_items(&e), 0);
 	assert_int_equal(e.counters.bad_header, n);
 	env_client_exit(&e, &ec);
 	env_stop(&e);
@@ -863,7 +841,7 @@ static void test_crash(void **state)
 	assert_false(e.c.loading);
 	env_client_init(&e, &ec);
 	assert_int_equal(check_all(&e, &ec), 0);
-	assert_int_equal(live_items(&e), 0);
+	assert_int_equal(env_items(&e), 0);
 	memset(model, 0, sizeof(model));
 	for (i = 0; i < 100; i++)
 		store_len(&e, &ec, i, rand() % 2000);
@@ -1041,7 +1019,7 @@ static void test_levels(void **state)
 		assert_in_range(kfc_index_level(&e.c.index), to - part, to);
 		for (i = 0; i < 300; i++)
 			random_op(&e, &ec, false);
-		assert_int_equal(live_items(&e), slots_used(&e));
+		assert_int_equal(env_items(&e), env_slots(&e));
 		/* A small table may have been full here and there. */
 		for (i = 0, lost = 0; i < KEYS; i++) {
 			if (!expected(i) || check_key(&e, &ec, i))
@@ -1062,7 +1040,7 @@ static void test_levels(void **state)
 		assert_int_equal(check_all(&e, &ec), want);
 		load_all(&e);
 		assert_int_equal(evictions(&e), 0);
-		assert_int_equal(live_items(&e), slots_used(&e));
+		assert_int_equal(env_items(&e), env_slots(&e));
 		for (i = 0; i < 1000; i++)
 			random_op(&e, &ec, false);
 		want = all_expected();
@@ -1133,7 +1111,7 @@ static void fails(u32 when, bool recover,
 	step(&e);
 	assert_true(e.c.log.failed);
 	load_all(&e);
-	assert_int_equal(live_items(&e), slots_used(&e));
+	assert_int_equal(env_items(&e), env_slots(&e));
 	jiffies += HZ;
 	for (k = 0; k < 500; k++)
 		store_len(&e, &ec, k, rand() % 2000);
@@ -1219,7 +1197,7 @@ static void test_unload_errors(void **state)
 		want = all_expected();
 		hits = check_all(&e, &ec);
 		assert_true(hits < want);
-		assert_int_equal(live_items(&e), slots_used(&e));
+		assert_int_equal(env_items(&e), env_slots(&e));
 		some += hits > 0;
 		env_client_exit(&e, &ec);
 		env_stop(&e);
@@ -1312,7 +1290,7 @@ static void test_recover(void **state)
 			load_all(&e);
 			for (hits = 0, k = 0; k < KEYS; k++)
 				hits += recovered(&e, &ec, k);
-			assert_int_equal(live_items(&e), slots_used(&e));
+			assert_int_equal(env_items(&e), env_slots(&e));
 			all += hits;
 			env_client_exit(&e, &ec);
 		}
@@ -1389,7 +1367,7 @@ static void test_figures(void **state)
 	for (i = 0; i < n; i++)
 		set_object(&e, &ec, i);
 	/* A few never were there: a tag of another key, a group that is full. */
-	lost = n - live_items(&e);
+	lost = n - env_items(&e);
 	assert_in_range(lost, 0, n / 10000);
 	env_client_exit(&e, &ec);
 	t = seconds();
@@ -1403,7 +1381,7 @@ static void test_figures(void **state)
 	area = e.d.read_pages - 2;
 	for (i = 0; i < e.c.log.nr_slabs; i++)
 		used += e.c.log.slabs[i].end;
-	assert_int_equal(live_items(&e), n - lost);
+	assert_int_equal(env_items(&e), n - lost);
 	env_client_init(&e, &ec);
 	for (i = 0; i < n; i++) {
 		char want[400];

@@ -87,28 +87,6 @@ static bool check_key(struct env *e, struct env_client *ec, u32 k)
 	return true;
 }
 
-static u32 live_items(struct env *e)
-{
-	struct kfc_log_info info;
-
-	kfc_log_info(&e->c, &info);
-	return info.items;
-}
-
-static u32 slots_used(struct env *e)
-{
-	u64 place = kfc_place(0), *v;
-	u32 i, nr, n = 0;
-
-	while (place < kfc_place(e->c.index.lines0)) {
-		v = kfc_index_group(&e->c.index, &place, &nr);
-		for (i = 0; i < nr; i++)
-			n += !!v[i];
-	}
-	assert_int_equal(percpu_counter_read(&e->c.index.used), n);
-	return n;
-}
-
 static void random_ops(struct env *e, struct env_client *ec, u32 nr_clients,
 		       u32 ops)
 {
@@ -174,8 +152,8 @@ static void check_all(struct env *e, struct env_client *ec)
 	step(e);
 	for (k = 0; k < KEYS; k++)
 		hits += check_key(e, ec, k);
-	slots = slots_used(e);
-	assert_int_equal(slots, live_items(e));
+	slots = env_slots(e);
+	assert_int_equal(slots, env_items(e));
 	/* What is left are the hits; everything dead was met and dropped. */
 	assert_int_equal(hits, slots);
 	assert_true(hits > 0);
@@ -356,7 +334,7 @@ static void test_no_loss(void **state)
 	assert_int_equal(e.counters.dev_reads, e.counters.dev_hits +
 			 e.counters.rmw_reads + e.counters.false_reads);
 	assert_true(e.counters.dev_hits > KEYS / 2);
-	assert_int_equal(live_items(&e), KEYS);
+	assert_int_equal(env_items(&e), KEYS);
 	env_client_exit(&e, &ec);
 	env_stop(&e);
 }
@@ -683,7 +661,7 @@ static u64 reinserted(u32 pct, bool device, bool use, u32 *left)
 	*left = hot_left(&e, &ec, cas);
 	n = e.counters.reinserted;
 	assert_true(!n || e.counters.reinserted_bytes > n * 34);
-	assert_int_equal(slots_used(&e), live_items(&e));
+	assert_int_equal(env_slots(&e), env_items(&e));
 	env_client_exit(&e, &ec);
 	env_stop(&e);
 	return n;
@@ -863,7 +841,7 @@ static void test_scan(void **state)
 		hits += !!strncmp(env_ask(&e, &ec, "get used-%u\r\n", i),
 				  "END", 3);
 	assert_in_range(hits, 3000 * 90 / 100, 3000);
-	assert_int_equal(slots_used(&e), live_items(&e));
+	assert_int_equal(env_slots(&e), env_items(&e));
 	env_client_exit(&e, &ec);
 	env_stop(&e);
 }
@@ -924,7 +902,7 @@ static void test_device_fails(void **state)
 	for (k = 0; k < KEYS; k++)
 		store_key(&e, &ec, k);
 	step(&e);
-	assert_int_equal(slots_used(&e), live_items(&e));
+	assert_int_equal(env_slots(&e), env_items(&e));
 	for (k = KEYS - 50; k < KEYS; k++)
 		assert_true(check_key(&e, &ec, k) || model[k].expires);
 	env_client_exit(&e, &ec);
