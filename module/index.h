@@ -14,9 +14,9 @@
  * A slot: 0 is an empty one.
  *
  *   63        38  37       36....31  30      29......0
- *   tag (26 bits) fetched  class (6) memory  page (30)
+ *   tag (26 bits) fetched  class (6) 0       page (30)
  *
- * The class is never 0. The memory bit is for copies of the memory tier.
+ * The class is never 0. A page behind the device's is one of copies.
  */
 #define KFC_SLOT_PAGE_BITS	30
 #define KFC_SLOT_PAGE		((1ULL << KFC_SLOT_PAGE_BITS) - 1)

@@ -15,8 +15,8 @@
 #include "super.h"
 
 struct kfc_cache;
-struct kfc_lookup;
 struct kfc_config;
+struct kfc_lookup;
 struct task_struct;
 
 /*
@@ -137,7 +137,8 @@ struct kfc_write {
 
 /**
  * struct kfc_window - pages of a slab on the device that reclaim has read
- * @pages: room for them; without a device one page, for reclaim's own use
+ * @pages: room for them, at least one. The first is also where entries of what
+ *	lies in memory are gathered; kfc_carry_begin() forgets what was read
  * @ok: which of them passed their checksum
  * @max: how many there may be
  * @first: the first, counted from the slab's
@@ -396,6 +397,7 @@ void kfc_log_fail(struct kfc_cache *c, const char *why);
 void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s);
 
 bool kfc_log_writes(struct kfc_cache *c);
+void kfc_buf_give(struct kfc_log *l, struct kfc_slab *s, struct list_head *to);
 bool kfc_spare_buf(struct kfc_cache *c);
 
 /**

@@ -266,7 +266,6 @@ bool kfc_copies_step(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	u32 max = kfc_copies_max(l);
 	struct kfc_slab *s;
-	struct kfc_buf *b;
 
 	if (!max || !list_empty(&l->drain) || !list_empty(&l->dirty))
 		return false;
@@ -282,11 +281,7 @@ bool kfc_copies_step(struct kfc_cache *c)
 	if (!s)
 		return false;
 	spin_lock(&l->lock);
-	b = list_first_entry(&l->bufs, struct kfc_buf, list);
-	list_del_init(&b->list);
-	rcu_assign_pointer(s->buf, b);
-	s->state = KFC_SLAB_READY;
-	list_move_tail(&s->list, &l->copy_ready);
+	kfc_buf_give(l, s, &l->copy_ready);
 	spin_unlock(&l->lock);
 	l->nr_copies++;
 	return true;

@@ -54,8 +54,8 @@ static enum kfc_search search_memory(struct kfc_cache *c, struct kfc_buf *b,
 				     const struct kfc_lookup *lk, u64 slot,
 				     struct kfc_rec *rec)
 {
-	return kfc_page_search(kfc_buf_pages(&c->log, b, slot), &lk->key, &c->index,
-			       &lk->pos, &c->hkey, rec);
+	return kfc_page_search(kfc_buf_pages(&c->log, b, slot), &lk->key,
+			       &c->index, &lk->pos, &c->hkey, rec);
 }
 
 /**
@@ -490,7 +490,8 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		slot = kfc_index_place(&c->index, &lk->pos);
 		full = *slot;
 	}
-	kfc_slot_come(c, &lk->pos, value);
+	/* kfc_slot_come() for what is no copy. */
+	atomic_inc(&r->slab->live);
 	old = *slot;
 	/* The record is whole before a lookup can follow the slot. */
 	smp_store_release(slot, value);

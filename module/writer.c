@@ -377,13 +377,16 @@ static struct kfc_slab *oldest_resident(struct kfc_log *l)
  * kfc_spare_buf() - take a buffer from those who can do without
  * @c: the cache
  *
- * Context: the writer thread; sleeps. Return: whether one is on its way
+ * Context: the writer thread; sleeps.
+ * Return: whether one was taken; none is while others are on their way
  */
 bool kfc_spare_buf(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s;
 
+	if (!list_empty(&l->dirty) || !list_empty(&l->drain))
+		return false;
 	if (l->nr_copies > kfc_copies_max(l) && kfc_copies_spare(c))
 		return true;
 	if (!c->dev || READ_ONCE(l->failed))
@@ -398,27 +401,39 @@ bool kfc_spare_buf(struct kfc_cache *c)
 	return take_buf(l, s);
 }
 
+/**
+ * kfc_buf_give() - a slab gets a buffer, and is READY
+ * @l: the log; there is a buffer that nobody has
+ * @s: the slab, FREE
+ * @to: the list that it goes to
+ *
+ * Context: the writer thread, under @l->lock.
+ */
+void kfc_buf_give(struct kfc_log *l, struct kfc_slab *s, struct list_head *to)
+{
+	struct kfc_buf *b = list_first_entry(&l->bufs, struct kfc_buf, list);
+
+	list_del_init(&b->list);
+	rcu_assign_pointer(s->buf, b);
+	s->state = KFC_SLAB_READY;
+	list_move_tail(&s->list, to);
+}
+
 static bool make_ready(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s;
-	struct kfc_buf *b;
 	bool starved = false;
 
 	if (list_empty(&l->free))
 		return list_empty(&l->drain) &&
 		       reclaim_slab(c, oldest_stored(l));
 	if (list_empty(&l->bufs))
-		return list_empty(&l->dirty) && list_empty(&l->drain) &&
-		       kfc_spare_buf(c);
+		return kfc_spare_buf(c);
 	spin_lock(&l->lock);
-	b = list_first_entry(&l->bufs, struct kfc_buf, list);
-	list_del_init(&b->list);
 	s = list_first_entry(&l->free, struct kfc_slab, list);
+	kfc_buf_give(l, s, &l->ready);
 	l->nr_free--;
-	rcu_assign_pointer(s->buf, b);
-	s->state = KFC_SLAB_READY;
-	list_move_tail(&s->list, &l->ready);
 	l->nr_ready++;
 	if (l->nr_ready > kfc_carry_reserve(c)) {
 		starved = l->starved;
@@ -449,8 +464,7 @@ static bool adjust_bufs(struct kfc_cache *c)
 		return false;
 	}
 	if (list_empty(&l->bufs))
-		return list_empty(&l->dirty) && list_empty(&l->drain) &&
-		       kfc_spare_buf(c);
+		return kfc_spare_buf(c);
 	kfc_buf_remove(l);
 	return true;
 }
