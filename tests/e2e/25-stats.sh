@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=240
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=400
 #
 # What stats and its groups tell, in the text and binary protocols, and that memory for objects can
 # change while it is in use.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=400
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=560
 #
 # The client matrix: each client with its whole API, against the module and, on
 # 6.12, against Debian's memcached for comparison: README's table is made there.
@@ -22,7 +22,7 @@ for p in $SECOND $OTHER; do
 	wait_for 20 memcping --servers="$HOST:$p" || not_ok "memcached" "does not answer"
 done
 
-relay timeout -s KILL 300 /usr/bin/python3 "$E2E/matrix/matrix.py" "$HOST:$PORT" \
+relay timeout -s KILL 450 /usr/bin/python3 "$E2E/matrix/matrix.py" "$HOST:$PORT" \
 	"${compare[@]}" --second "$HOST:$SECOND" \
 	--nutcracker "$UNPACKED/nutcracker/usr/sbin/nutcracker"
 relay timeout -s KILL 60 /usr/bin/python3 "$E2E/exporter.py" "$HOST" "$PORT"

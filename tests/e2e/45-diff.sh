@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=300
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=300
 #
 # The same bytes to the module and to Debian's memcached, the same answers: a fixed
 # set of the sequences that tests/diff makes, on a device and with so little memory

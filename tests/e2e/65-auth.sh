@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 kernels=6.12 timeout=300
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=300
 # shellcheck disable=SC2317  # functions are called by check
 #
 # auth_file=: who is let in and who is not, in both protocols; other users while
