@@ -55,6 +55,10 @@ unit sim fuzz:
 test:
 	@tests/run
 
+soak:
+	@tools/deps test
+	@tests/soak $(or $(MINUTES),60)
+
 coverage:
 	@tools/deps check
 	@tests/coverage
@@ -89,6 +93,7 @@ help:
 	@echo "                  MEMORY_ONLY=1: without the SSD; MODARGS='memory_mb=128 ...'"
 	@echo "make check        lint and unit tests: no root, no guest, under 2 minutes"
 	@echo "make test         everything, on guests with Linux 6.12 and 6.1"
+	@echo "make soak MINUTES=n  simulator, fuzzers and guests by turns, from random seeds"
 	@echo "make coverage     lines and branches of libmp and the store that run in user space"
 	@echo "make bench        figures, each with its bar, and hit ratios beside memcached's:"
 	@echo "                  tables, CSV and a plot; tests/bench/run NAME for one of them"
@@ -98,5 +103,5 @@ help:
 	@echo "make distclean    ... and $(CACHE)"
 
 export PORT RUN_DISK_MB MEMORY_ONLY MODARGS
-.PHONY: all build kdir links check lint unit sim fuzz test coverage bench bench-guest run clean \
-	distclean help
+.PHONY: all build kdir links check lint unit sim fuzz test soak coverage bench bench-guest run \
+	clean distclean help

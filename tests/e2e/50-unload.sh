@@ -11,6 +11,7 @@
 # All of them on the newer kernel, for the sake of time.
 ROUNDS=20
 [ "$KERNEL" = 6.12 ] || ROUNDS=8
+[ -z "${KFC_SOAK:-}" ] || ROUNDS=200
 
 served() {
 	awk '$1 ~ /^cmd_[gs]et$/ && $2 > 20 { n++ } END { exit n != 2 }' /proc/kfatcache/stats
