@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * load set PORT FIRST COUNT LEN
- * load get PORT FIRST COUNT LEN CONNS DEPTH MS
+ * load get PORT FIRST COUNT LEN CONNS DEPTH MS SKIP
  *
  * A client for a guest that is slow: one thread, fixed windows, little work for
- * a request. "set" stores the keys and waits until all are. "get" asks for keys
- * at random, DEPTH outstanding on each of CONNS connections, and prints how many
- * were answered in how many us, and how many of them were misses. What is not
- * the value of its key ends it.
+ * a request. "set" stores the keys and waits until all are. "get" asks for keys,
+ * DEPTH outstanding on each of CONNS connections, and prints how many were
+ * answered in how many us, and how many of them were misses. What is not the
+ * value of its key ends it. The keys come as at random, but each comes once
+ * before any comes again, and always in the same order: SKIP leaves out as many.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,6 +24,7 @@
 #define MOST_DEPTH 1024
 #define IN_SIZE (1 << 18)
 #define BATCH (1 << 16)
+#define STRIDE 1000003ULL	/* a prime beyond COUNT */
 
 struct conn {
 	int fd;
@@ -34,7 +36,7 @@ struct conn {
 
 static struct conn conns[MOST_CONNS];
 static unsigned int first, count, len, depth;
-static unsigned long long done, missed, seed = 1;
+static unsigned long long done, missed, next_key;
 
 static void fail(const char *what)
 {
@@ -126,10 +128,8 @@ static void ask(struct conn *c)
 	size_t n = 0;
 
 	for (; c->asked - c->answered < depth; c->asked++) {
-		unsigned int key;
+		unsigned int key = first + next_key++ * STRIDE % count;
 
-		seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
-		key = first + (seed >> 33) % count;
 		c->key[c->asked % MOST_DEPTH] = key;
 		memcpy(buf + n, "get ", 4);
 		put_key(buf + n + 4, key);
@@ -202,18 +202,19 @@ static void gets_for(int port, unsigned int nr, unsigned int ms)
 
 int main(int argc, char **argv)
 {
-	if (argc < 6 || (argc != 6 && argc != 9))
+	if (argc != 6 && argc != 10)
 		return 2;
 	first = atoi(argv[3]);
 	count = atoi(argv[4]);
 	len = atoi(argv[5]);
-	if (len < KLEN || len > 4000)
+	if (len < KLEN || len > 4000 || !count || count >= STRIDE)
 		return 2;
 	if (argc == 6) {
 		sets(atoi(argv[2]));
 		return 0;
 	}
 	depth = atoi(argv[7]);
+	next_key = atoi(argv[9]);
 	if (atoi(argv[6]) > MOST_CONNS || depth > MOST_DEPTH)
 		return 2;
 	gets_for(atoi(argv[2]), atoi(argv[6]), atoi(argv[8]));
