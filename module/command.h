@@ -13,6 +13,7 @@ struct kfc_cache;
 struct kfc_client;
 struct kfc_dump;
 struct kfc_op;
+struct kfc_pages;
 
 /**
  * struct kfc_event - something that the owner of a client is to do
@@ -61,6 +62,8 @@ enum kfc_cmd_ret {
  * struct kfc_client - what the command layer knows of a connection
  * @cache: the cache it talks to
  * @out: its answers
+ * @kept: pages for its reads; NULL: from the page allocator. Set after
+ *	kfc_client_init(), constant
  * @post: hand @ev to the thread that owns the client, which calls ev->fn and
  *	then goes on with the client; any context, hardirq included
  * @inflight: events that are still to come; the client stays until it is 0
@@ -85,6 +88,7 @@ enum kfc_cmd_ret {
 struct kfc_client {
 	struct kfc_cache *cache;
 	struct kfc_out out;
+	struct kfc_pages *kept;
 	void (*post)(struct kfc_client *cl, struct kfc_event *ev);
 	int inflight;
 	int overdue;

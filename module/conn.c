@@ -200,6 +200,7 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	c->parser.auth = !c->client.authed;
 	c->client.post = kfc_worker_post;
 	c->client.out.pool = &c->worker->pool;
+	c->client.kept = &c->worker->kept;
 
 	if (sk->sk_family != AF_UNIX) {
 		tcp_sock_set_nodelay(sk);

@@ -327,6 +327,7 @@ void kfc_net_info(struct kfc_cache *c, struct kfc_net_info *info)
 		info->cpu_ns += READ_ONCE(w->task->se.sum_exec_runtime);
 		info->conn_bytes += READ_ONCE(w->rbytes) +
 				    READ_ONCE(w->pool.bytes);
+		info->kept_pages += READ_ONCE(w->kept.nr);
 	}
 out:
 	rcu_read_unlock();
@@ -498,6 +499,9 @@ u64 kfc_net_bound(const struct kfc_cache *c)
 		   KFC_OUT_SLACK;
 	u64 worker = sizeof(struct kfc_worker) + THREAD_SIZE +
 		     (1 + KFC_SPARES) * KFC_RBUF + KFC_OUT_POOL * PAGE_SIZE;
+
+	if (cfg->device)
+		worker += (u64)kfc_pages_max(cfg) * PAGE_SIZE;
 
 	return cfg->max_conns * conn + cfg->threads * worker +
 	       cfg->upload_bytes + kfc_udp_bound(cfg);

@@ -19,6 +19,7 @@ struct kfc_net_info {
 	u64 cpu_ns;		/* CPU time of all workers */
 	u64 upload_bytes;	/* pages that hold values still arriving */
 	u64 conn_bytes;		/* receive buffers and queued answers */
+	u64 kept_pages;		/* for device reads to come */
 	u64 udp_overflows;	/* datagrams that found no room */
 };
 

@@ -104,8 +104,10 @@ static struct kfc_op *op_alloc(struct kfc_client *cl)
 	struct kfc_op *op;
 
 	op = kmem_cache_alloc(cl->cache->op_cache, GFP_NOWAIT | __GFP_NOWARN);
-	if (op)
-		memset(op, 0, offsetof(struct kfc_op, key));
+	if (!op)
+		return NULL;
+	memset(op, 0, offsetof(struct kfc_op, key));
+	op->rd.kept = cl->kept;
 	return op;
 }
 

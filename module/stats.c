@@ -245,6 +245,7 @@ static void kfc_stats_counters(struct kfc_cache *c, struct kfc_lines *l)
 }
 
 static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,
+			     const struct kfc_net_info *net,
 			     const struct kfc_log_info *log)
 {
 	if (!c->dev) {
@@ -262,6 +263,7 @@ static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "extstore_io_queue", log->io_queue);
 	kfc_u64(l, "kfc_reads_in_flight", atomic_read(&c->reads));
 	kfc_u64(l, "kfc_read_pages", atomic_read(&c->read_pages));
+	kfc_u64(l, "kfc_read_pages_kept", net->kept_pages);
 }
 
 static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
@@ -315,7 +317,7 @@ void kfc_stats_print(struct kfc_cache *c, struct kfc_emit *e)
 	kfc_u64(&l, "curr_items", log.items);
 	kfc_u64(&l, "bytes", log.mem_bytes);
 	kfc_u64(&l, "limit_maxbytes", log.mem_limit);
-	kfc_stats_device(c, &l, &log);
+	kfc_stats_device(c, &l, &net, &log);
 	kfc_stats_pools(c, &l, &net, &log);
 }
 

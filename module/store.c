@@ -13,6 +13,7 @@
 
 #include "kfc.h"
 #include "observe.h"
+#include "pages.h"
 #include "restart.h"
 #include "store.h"
 
@@ -149,17 +150,17 @@ depth:
 
 static int alloc_read_pages(struct kfc_cache *c, struct kfc_read *rd, u32 n)
 {
-	gfp_t gfp = GFP_NOWAIT | __GFP_NOWARN;
 	u32 i;
 
 	rd->pages = rd->inline_pages;
 	if (n > ARRAY_SIZE(rd->inline_pages)) {
-		rd->pages = kmalloc_array(n, sizeof(*rd->pages), gfp);
+		rd->pages = kmalloc_array(n, sizeof(*rd->pages),
+					  GFP_NOWAIT | __GFP_NOWARN);
 		if (!rd->pages)
 			goto nomem;
 	}
 	for (i = 0; i < n; i++) {
-		rd->pages[i] = alloc_page(gfp);
+		rd->pages[i] = kfc_pages_get(rd->kept);
 		if (!rd->pages[i])
 			goto free;
 	}
@@ -182,7 +183,8 @@ nomem:
  * @s: the slab, pinned; on success the pin is the read's
  * @page: first page, counted from the slab's
  * @nr: how many
- * @rd: io.done is set by the caller, the rest is filled in, but for slot
+ * @rd: io.done and kept are set by the caller, the rest is filled in, but for
+ *	slot
  *
  * Context: does not sleep.
  * Return: 0, and a read is counted; -EBUSY at the bounds of reads; -ENOMEM
@@ -210,7 +212,7 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
  * kfc_read_prepare() - get ready to read what a slot points to
  * @c: the cache
  * @lk: kfc_store_find() said KFC_ON_DEVICE
- * @rd: io.done is set by the caller, the rest is filled in
+ * @rd: io.done and kept are set by the caller, the rest is filled in
  *
  * Context: does not sleep.
  * Return: 0, and the slab is pinned and a read counted; -EAGAIN when the slot
@@ -364,15 +366,15 @@ void kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd)
  * @c: the cache
  * @rd: the read, not under way
  *
- * Any context.
+ * Context: the thread that the kept ones belong to, any where there are none.
  */
 void kfc_read_free(struct kfc_cache *c, struct kfc_read *rd)
 {
-	u32 i;
+	u32 max = kfc_pages_max(&c->cfg), i;
 
 	kfc_read_unpin(c, rd);
 	for (i = 0; i < rd->nr_pages; i++)
-		put_page(rd->pages[i]);
+		kfc_pages_put(rd->kept, rd->pages[i], max);
 	if (rd->pages != rd->inline_pages)
 		kfree(rd->pages);
 	atomic_sub(rd->nr_pages, &c->read_pages);

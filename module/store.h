@@ -10,6 +10,7 @@
 #include "record.h"
 
 struct kfc_cache;
+struct kfc_pages;
 
 /* Where an object was found. */
 enum kfc_where {
@@ -42,6 +43,7 @@ struct kfc_lookup {
 /**
  * struct kfc_read - a device read of one record
  * @io: the I/O; the caller sets io.done
+ * @kept: where pages come from first, and go back to; NULL: the page allocator
  * @slab: pinned until kfc_read_unpin(), NULL afterwards
  * @seq: of its life
  * @slot: the slot that was followed
@@ -51,6 +53,7 @@ struct kfc_lookup {
  */
 struct kfc_read {
 	struct kfc_io io;
+	struct kfc_pages *kept;
 	struct kfc_slab *slab;
 	u64 seq;
 	u64 slot;

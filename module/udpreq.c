@@ -482,6 +482,7 @@ static void kfc_udp_begin(struct kfc_udp_req *r, u32 len)
 	r->client.post = kfc_udp_post;
 	r->client.forged = true;
 	r->client.out.pool = &r->worker->pool;
+	r->client.kept = &r->worker->kept;
 }
 
 /* Return: 1 for a request, 0 for something else that came, or an errno. */

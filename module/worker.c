@@ -256,6 +256,9 @@ static void kfc_worker_tick(struct kfc_worker *w)
 		}
 		cond_resched();
 	}
+	/* io_depth may have been lowered, or nobody be left to read. */
+	kfc_pages_trim(&w->kept, list_empty(&w->conns) ? 0 :
+		       kfc_pages_max(&w->net->cache->cfg));
 	/* max_conns may have been raised. */
 	if (!READ_ONCE(w->net->accepting))
 		kfc_listener_kick(w->net);
@@ -293,7 +296,7 @@ static void kfc_worker_timers(struct kfc_worker *w)
 		kfc_worker_fly_tick(w);
 	if (w->nr_upwaits && kfc_worker_due(&w->shed_at, KFC_SHED_MS))
 		kfc_upload_shed(w->net);
-	if (!list_empty(&w->conns) &&
+	if ((!list_empty(&w->conns) || w->kept.nr) &&
 	    kfc_worker_due(&w->tick_at, MSEC_PER_SEC))
 		kfc_worker_tick(w);
 }
@@ -315,7 +318,7 @@ static long kfc_worker_conns_nap(struct kfc_worker *w)
 		return msecs_to_jiffies(KFC_FLY_MS);
 	if (w->nr_upwaits)
 		return msecs_to_jiffies(KFC_SHED_MS);
-	if (!list_empty(&w->conns))
+	if (!list_empty(&w->conns) || w->kept.nr)
 		return HZ;
 	return MAX_SCHEDULE_TIMEOUT;
 }
@@ -446,6 +449,7 @@ void kfc_worker_free(struct kfc_worker *w)
 		put_task_struct(w->task);
 	kfc_udp_worker_exit(w);
 	kfc_out_pool_exit(&w->pool);
+	kfc_pages_trim(&w->kept, 0);
 	for (i = 0; i < KFC_SPARES; i++)
 		kfree(w->spare[i]);
 	kfree(w->scratch);

@@ -14,6 +14,7 @@
 
 #include "command.h"
 #include "out.h"
+#include "pages.h"
 #include "params.h"
 
 struct cred;
@@ -51,6 +52,7 @@ struct task_struct;
  * @scratch: where bytes are received, KFC_RBUF
  * @rbytes: memory of receive buffers; the owner writes, others read
  * @pool: memory for queued text
+ * @kept: pages for device reads
  * @spare: buffers of KFC_RBUF for when memory is short; xchg()
  * @refill: allocates what is missing there
  * @udp: udp.c's own, NULL where there is no UDP; constant after start
@@ -80,6 +82,7 @@ struct kfc_worker {
 	u8 *scratch;
 	u64 rbytes;
 	struct kfc_out_pool pool;
+	struct kfc_pages kept;
 	u8 *spare[KFC_SPARES];
 	struct work_struct refill;
 	struct kfc_udp_worker *udp;

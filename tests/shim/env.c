@@ -132,6 +132,8 @@ static void do_io(struct env_dev *d, struct kfc_io *io)
 		/* It has not been heard of. */
 	} else if (io->write && d->drop_writes) {
 		d->drop_writes--;
+	} else if (!io->write && d->skip_reads) {
+		d->skip_reads--;
 	} else {
 		for (i = 0; i < io->nr_pages; i++) {
 			u8 *at = d->mem + (io->page_no + i) * KFC_PAGE;

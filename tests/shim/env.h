@@ -20,6 +20,7 @@
  * @fail_writes: ...
  * @drop_writes: ... are acknowledged and never made
  * @flip_reads: ... come back with one bit wrong
+ * @skip_reads: ... are said to be made, and are not
  * @reads: how many there were
  * @read_pages: how many pages they had
  * @writes: how many there were
@@ -43,6 +44,7 @@ struct env_dev {
 	u32 fail_writes;
 	u32 drop_writes;
 	u32 flip_reads;
+	u32 skip_reads;
 	u64 reads;
 	u64 read_pages;
 	u32 writes;

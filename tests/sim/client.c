@@ -36,6 +36,8 @@ static void connect_client(struct sim_client *cl)
 {
 	env_client_init(&sim_env, &cl->ec);
 	cl->ec.cl.post = post;
+	if (sim_one_in(2))
+		cl->ec.cl.kept = &cl->kept;
 }
 
 void sim_client_init(struct sim_client *cl)
@@ -543,6 +545,7 @@ int sim_client_run(void *arg)
 	}
 	finish(cl);
 	hang_up(cl);
+	kfc_pages_trim(&cl->kept, 0);
 	clients[cl->id] = NULL;
 	model_set_client(NULL);
 	return 0;
@@ -565,6 +568,7 @@ void sim_client_get_all(struct sim_client *cl)
 			sim_fail("a fault when there was none");
 	}
 	hang_up(cl);
+	kfc_pages_trim(&cl->kept, 0);
 	clients[cl->id] = NULL;
 	model_set_client(NULL);
 }

@@ -95,6 +95,7 @@ static bool is_broken(const struct kfc_io *io)
 
 static void do_read(struct kfc_io *io)
 {
+	bool skip;
 	u32 i;
 
 	if (sim_fault("bad sector"))
@@ -106,12 +107,14 @@ static void do_read(struct kfc_io *io)
 	}
 	if (sim_fault("bit flipped"))
 		flip_bit(io->page_no, io->nr_pages);
+	skip = sim_fault("read not made");
 	for (i = 0; i < io->nr_pages; i++) {
 		u64 at = (io->page_no + i) * KFC_PAGE;
 
-		memcpy(io->pages[i]->mem, mem + at, KFC_PAGE);
+		if (!skip)
+			memcpy(io->pages[i]->mem, mem + at, KFC_PAGE);
 		if (unsure[io->page_no + i] ||
-		    memcmp(mem + at, want + at, KFC_PAGE))
+		    memcmp(io->pages[i]->mem, want + at, KFC_PAGE))
 			sim_bad_pages++;
 	}
 }

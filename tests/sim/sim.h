@@ -4,6 +4,7 @@
 #define KFC_SIM_H
 
 #include "env.h"
+#include "pages.h"
 #include "sched.h"
 
 /* Drawn from the seed, see sim.c. */
@@ -121,6 +122,7 @@ struct sim_client {
 	u64 tokens;		/* misses that a fault explains */
 	u64 failed;
 	bool evicts_tag;
+	struct kfc_pages kept;	/* for its reads */
 	bool want_end;		/* the line after a value is END */
 };
 
