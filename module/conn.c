@@ -706,7 +706,6 @@ enum kfc_turn kfc_conn_turn(struct kfc_conn *c)
 		kfc_count(c->client.cache, uploads_evicted);
 		return KFC_TURN_CLOSE;
 	}
-	c->drained = false;
 	kfc_in_open(c);
 	do {
 		step = kfc_conn_step(c, &b);

@@ -89,7 +89,7 @@ enum kfc_conn_state {
  * @write_space: the socket's own callback
  * @data_ready: the socket's own callback
  * @state: enum kfc_conn_state
- * @drained: this turn found nothing more in the socket
+ * @drained: there was nothing more in the socket, and no callback since
  * @blocked: the socket takes no more; wait for write_space
  * @parser: the protocol's state
  * @rbuf: bytes that are not consumed yet; the worker's scratch in a turn, a

@@ -225,6 +225,7 @@ static void kfc_worker_sched(struct kfc_worker *w)
 		clear_bit(KFC_CONN_SCHEDULED, &c->flags);
 		/* Before its socket is looked at: see kfc_conn_schedule(). */
 		smp_mb__after_atomic();
+		c->drained = false;
 		if (list_empty(&c->all))
 			list_add_tail(&c->all, &w->conns);
 		if (c->state == KFC_CONN_CLOSED)
