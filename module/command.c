@@ -17,6 +17,11 @@
 /* memcached's own words. */
 #define MC_NO_FLUSH	"CLIENT_ERROR flush_all not allowed\r\n"
 
+/* With a constructor nothing is zeroed that op_alloc() does not want to be. */
+static void op_ctor(void *op)
+{
+}
+
 /**
  * kfc_cmd_init() - set the command layer up
  * @c: the cache
@@ -26,7 +31,7 @@
 int kfc_cmd_init(struct kfc_cache *c)
 {
 	c->op_cache = kmem_cache_create("kfc_op", sizeof(struct kfc_op), 0, 0,
-					NULL);
+					op_ctor);
 	if (!c->op_cache)
 		return -ENOMEM;
 	if (!kfc_prefix_init(c))
