@@ -9,6 +9,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bio.h>
+#include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -31,6 +32,7 @@
  * @dev: what the store sees
  * @b: the open device; constant
  * @bios: bios of our own, so that writing them never waits for others
+ * @may_sleep: its driver may, in submission
  * @wq: submits what had to wait
  * @ios: one reference an I/O in flight
  * @idle: the last I/O has ended after close began
@@ -39,6 +41,7 @@ struct kfc_blockdev {
 	struct kfc_dev dev;
 	struct kfc_bdev b;
 	struct bio_set bios;
+	bool may_sleep;
 	struct workqueue_struct *wq;
 	struct percpu_ref ios;
 	struct completion idle;
@@ -115,7 +118,7 @@ static void kfc_io_submit(struct kfc_io *io)
 		opf |= REQ_NOWAIT;
 	io->err = 0;
 	atomic_set(&io->left, 1);
-	/* Not for NOWAIT: a plug is emptied without regard to that flag. */
+	/* A read is the worker's to gather, see kfc_blockdev_gather(). */
 	if (plugged)
 		blk_start_plug(&plug);
 	for (from = 0; from < io->nr_pages; from += n) {
@@ -156,6 +159,38 @@ static void kfc_io_start(struct kfc_dev *d, struct kfc_io *io)
 		queue_work(bd->wq, &io->work);
 	else
 		kfc_io_submit(io);
+}
+
+/**
+ * kfc_blockdev_gather() - reads from now on may be submitted together
+ * @d: from kfc_blockdev_open(), or NULL
+ * @plug: where they are gathered, on the stack
+ *
+ * It takes one ring of the device's bell for all of them, and where there is a
+ * scheduler no thread to run it for each. They go when there are some dozens, or
+ * by kfc_blockdev_let_go(), which the caller does not keep them waiting for.
+ * A plug is emptied without regard to NOWAIT, so none is for a driver that may
+ * sleep.
+ *
+ * Context: the thread that reads. Return: whether they are gathered
+ */
+bool kfc_blockdev_gather(struct kfc_dev *d, struct blk_plug *plug)
+{
+	if (!d || to_blockdev(d)->may_sleep)
+		return false;
+	blk_start_plug(plug);
+	return true;
+}
+
+/**
+ * kfc_blockdev_let_go() - submit what was gathered
+ * @plug: of kfc_blockdev_gather() that returned true
+ *
+ * Context: the same thread; does not sleep.
+ */
+void kfc_blockdev_let_go(struct blk_plug *plug)
+{
+	blk_finish_plug(plug);
 }
 
 static void kfc_blockdev_read(struct kfc_dev *d, struct kfc_io *io)
@@ -359,6 +394,14 @@ static int kfc_blockdev_claim(struct kfc_blockdev *bd, const char *path,
 	}
 }
 
+/* Looked at now: the tag set may go before the device is closed. */
+static bool kfc_blockdev_may_sleep(struct block_device *bdev)
+{
+	struct blk_mq_tag_set *tags = bdev_get_queue(bdev)->tag_set;
+
+	return tags && tags->flags & BLK_MQ_F_BLOCKING;
+}
+
 static int kfc_blockdev_fits(struct kfc_blockdev *bd, const char *path)
 {
 	struct block_device *bdev = bd->b.bdev;
@@ -425,6 +468,7 @@ struct kfc_dev *kfc_blockdev_open(const char *path)
 	/* What others wrote through the page cache is to be seen by bios. */
 	sync_blockdev(bd->b.bdev);
 	invalidate_bdev(bd->b.bdev);
+	bd->may_sleep = kfc_blockdev_may_sleep(bd->b.bdev);
 	bd->dev.ops = &kfc_blockdev_ops;
 	bd->dev.pages = bdev_nr_bytes(bd->b.bdev) >> KFC_PAGE_SHIFT;
 	kfc_blockdev_describe(bd);

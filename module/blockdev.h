@@ -4,7 +4,11 @@
 
 #include "dev.h"
 
+struct blk_plug;
+
 struct kfc_dev *kfc_blockdev_open(const char *path);
 void kfc_blockdev_close(struct kfc_dev *d);
+bool kfc_blockdev_gather(struct kfc_dev *d, struct blk_plug *plug);
+void kfc_blockdev_let_go(struct blk_plug *plug);
 
 #endif /* KFC_BLOCKDEV_H */

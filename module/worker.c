@@ -12,6 +12,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/blkdev.h>
 #include <linux/jiffies.h>
 #include <linux/kthread.h>
 #include <linux/rcupdate.h>
@@ -20,6 +21,7 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 
+#include "blockdev.h"
 #include "conn.h"
 #include "kfc.h"
 #include "udp.h"
@@ -334,25 +336,38 @@ static void kfc_worker_close_all(struct kfc_worker *w)
 		kfc_worker_close(w, c);
 }
 
+/* The reads of some turns are submitted together. */
+static void kfc_worker_turns(struct kfc_worker *w)
+{
+	struct blk_plug plug;
+	struct kfc_conn *c;
+	bool gathered;
+	unsigned int n;
+
+	gathered = kfc_blockdev_gather(w->net->cache->dev, &plug);
+	kfc_udp_worker_turn(w);
+	for (n = 0; n < KFC_PASS_TURNS; n++) {
+		c = list_first_entry_or_null(&w->ready, struct kfc_conn, run);
+		if (!c)
+			break;
+		kfc_worker_turn(w, c);
+		/* What was gathered does not wait for whoever wants the CPU. */
+		if (need_resched())
+			break;
+	}
+	if (gathered)
+		kfc_blockdev_let_go(&plug);
+}
+
 static int kfc_worker_main(void *arg)
 {
 	struct kfc_worker *w = arg;
-	struct kfc_conn *c;
-	unsigned int n;
 
 	for (;;) {
 		kfc_worker_events(w);
 		kfc_worker_sched(w);
 		kfc_worker_timers(w);
-		kfc_udp_worker_turn(w);
-		for (n = 0; n < KFC_PASS_TURNS; n++) {
-			c = list_first_entry_or_null(&w->ready, struct kfc_conn,
-						     run);
-			if (!c)
-				break;
-			kfc_worker_turn(w, c);
-			cond_resched();
-		}
+		kfc_worker_turns(w);
 		if (kthread_should_stop() && !w->stopping)
 			kfc_worker_close_all(w);
 		if (w->stopping && list_empty(&w->zombies) &&
