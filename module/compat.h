@@ -12,6 +12,8 @@
 #include <linux/fs.h>
 #include <linux/mount.h>
 #include <linux/net.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <linux/uio.h>
 #include <net/sock.h>
 
@@ -78,6 +80,81 @@ static inline void kfc_bdev_close(struct kfc_bdev *b)
 #define kfc_mnt_idmap(mnt)	mnt_idmap(mnt)
 #else
 #define kfc_mnt_idmap(mnt)	mnt_user_ns(mnt)
+#endif
+
+/* memory */
+
+#ifdef KFC_HAVE_SHRINKER_ALLOC
+
+/* Return: a shrinker for kfc_shrinker_register() or kfc_shrinker_free(). */
+static inline struct shrinker *kfc_shrinker_alloc(void *data)
+{
+	struct shrinker *s = shrinker_alloc(0, KBUILD_MODNAME);
+
+	if (s)
+		s->private_data = data;
+	return s;
+}
+
+/* Where it fails the shrinker is freed. */
+static inline int kfc_shrinker_register(struct shrinker *s)
+{
+	shrinker_register(s);
+	return 0;
+}
+
+static inline void *kfc_shrinker_data(const struct shrinker *s)
+{
+	return s->private_data;
+}
+
+static inline void kfc_shrinker_free(struct shrinker *s)
+{
+	shrinker_free(s);
+}
+
+#else
+
+/**
+ * struct kfc_shrinker - what has no place in an older kernel's own
+ * @s: the kernel's
+ * @data: whose it is
+ */
+struct kfc_shrinker {
+	struct shrinker s;
+	void *data;
+};
+
+static inline struct shrinker *kfc_shrinker_alloc(void *data)
+{
+	struct kfc_shrinker *k = kzalloc(sizeof(*k), GFP_KERNEL);
+
+	if (!k)
+		return NULL;
+	k->data = data;
+	return &k->s;
+}
+
+static inline int kfc_shrinker_register(struct shrinker *s)
+{
+	int err = register_shrinker(s, KBUILD_MODNAME);
+
+	if (err)
+		kfree(container_of(s, struct kfc_shrinker, s));
+	return err;
+}
+
+static inline void *kfc_shrinker_data(struct shrinker *s)
+{
+	return container_of(s, struct kfc_shrinker, s)->data;
+}
+
+static inline void kfc_shrinker_free(struct shrinker *s)
+{
+	unregister_shrinker(s);
+	kfree(container_of(s, struct kfc_shrinker, s));
+}
+
 #endif
 
 /* network */

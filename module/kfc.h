@@ -17,6 +17,7 @@ struct kfc_prefixes;
 struct kfc_reboot;
 struct kfc_restart;
 struct kmem_cache;
+struct shrinker;
 struct kfc_super_state;
 struct kfc_users;
 
@@ -59,6 +60,7 @@ struct kfc_ghost {
  * @net: workers and listeners, net.h
  * @space: called when sets that found no place may try again; any context
  *	that may wake a task. Set before the log starts, constant afterwards
+ * @shrinker: shrinker.c's own; NULL while nobody asks for memory
  * @reads: device reads in flight
  * @read_pages: pages of reads that are in flight or not sent yet
  * @overdue: of the reads in flight, those that nobody waits for any more
@@ -94,6 +96,7 @@ struct kfc_cache {
 	struct kfc_reboot *reboot;
 	struct kfc_net *net;
 	void (*space)(struct kfc_cache *c);
+	struct shrinker *shrinker;
 	atomic_t reads;
 	atomic_t read_pages;
 	atomic_t overdue;

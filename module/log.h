@@ -163,7 +163,10 @@ struct kfc_window {
  *	format is never taken for one of this; constant
  * @next_seq: of the next slab to open; @lock
  * @nr_bufs: buffers in all; writer thread, READ_ONCE elsewhere
- * @want_bufs: how many there are to be; READ_ONCE
+ * @want_bufs: how many there are to be; @lock, READ_ONCE elsewhere
+ * @given_bufs: by how many that is less than memory_mb because memory is short;
+ *	likewise
+ * @ease_at: jiffies from which on it may be one less; likewise
  * @max_bufs: how many there may be; constant
  * @lock: the lists and states of slabs and buffers
  * @free: FREE slabs, ring order
@@ -214,6 +217,8 @@ struct kfc_log {
 	u64 next_seq;
 	u32 nr_bufs;
 	u32 want_bufs;
+	u32 given_bufs;
+	unsigned long ease_at;
 	u32 max_bufs;
 	spinlock_t lock;	/* lists and states */
 	struct list_head free;
@@ -284,6 +289,7 @@ struct kfc_log_info {
 	u64 items;
 	u64 mem_bytes;
 	u64 mem_limit;
+	u64 mem_given;
 	u64 mem_held;
 	u64 copies;
 	u64 copy_bytes;
@@ -326,7 +332,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
 int kfc_log_resize(struct kfc_log *l, u64 bytes);
 int kfc_buf_add(struct kfc_log *l);
-void kfc_buf_remove(struct kfc_log *l);
+void kfc_buf_remove(struct kfc_log *l, struct kfc_buf *b);
 void kfc_log_kick(struct kfc_log *l);
 void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info);
 u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);

@@ -20,6 +20,7 @@
 #include "net.h"
 #include "proc.h"
 #include "reboot.h"
+#include "shrinker.h"
 #include "version.h"
 
 static struct kfc_cache *kfc;
@@ -47,6 +48,7 @@ static int kfc_open_device(struct kfc_cache *c)
 
 static void kfc_stop(struct kfc_cache *c)
 {
+	kfc_shrinker_stop(c);
 	kfc_params_live(NULL);
 	kfc_proc_exit(c);
 	kfc_net_stop(c);
@@ -89,11 +91,16 @@ static int kfc_start(struct kfc_cache *c)
 	if (err)
 		goto net;
 	kfc_params_live(c);
-	err = kfc_failed(kfc_reboot_init(c, kfc_stop));
+	err = kfc_failed(kfc_shrinker_start(c));
 	if (err)
 		goto live;
+	err = kfc_failed(kfc_reboot_init(c, kfc_stop));
+	if (err)
+		goto shrinker;
 	kfc_stats_announce(c);
 	return 0;
+shrinker:
+	kfc_shrinker_stop(c);
 live:
 	kfc_params_live(NULL);
 	kfc_proc_exit(c);

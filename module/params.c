@@ -61,6 +61,7 @@ enum {
 	KFC_PORT,
 	KFC_UDP_PORT,
 	KFC_MEMORY_MB,
+	KFC_MEMORY_MIN_MB,
 	KFC_INDEX_MB,
 	KFC_SLAB_SIZE,
 	KFC_ITEM_MAX,
@@ -92,11 +93,33 @@ static int kfc_memory_change(struct kfc_cache *c, u32 mb)
 	return err;
 }
 
+static int kfc_memory_min_check(u32 mb, u64 memory_bytes)
+{
+	if ((u64)mb << 20 <= memory_bytes)
+		return 0;
+	pr_err("memory_min_mb=%u: allowed are 0 to memory_mb=%llu MiB\n", mb,
+	       memory_bytes >> 20);
+	return -EINVAL;
+}
+
+static int kfc_memory_min_change(struct kfc_cache *c, u32 mb)
+{
+	int err = kfc_memory_min_check(mb, READ_ONCE(c->cfg.memory_bytes));
+
+	if (err)
+		return err;
+	WRITE_ONCE(c->cfg.memory_min_mb, mb);
+	WRITE_ONCE(c->cfg.memory_min_auto, false);
+	return 0;
+}
+
 static struct kfc_number kfc_numbers[] = {
 	[KFC_PORT] = { "port", 11211, 0, 65535, ", 0 for no TCP" },
 	[KFC_UDP_PORT] = { "udp_port", 0, 0, 65535, ", 0 for no UDP" },
 	[KFC_MEMORY_MB] = { "memory_mb", 64, 4, 16 << 20, " MiB",
 		.change = kfc_memory_change },
+	[KFC_MEMORY_MIN_MB] = { "memory_min_mb", 0, 0, 16 << 20, " MiB",
+		.change = kfc_memory_min_change },
 	[KFC_INDEX_MB] = { "index_mb", 0, 0, 16 << 20, " MiB" },
 	[KFC_SLAB_SIZE] = { "slab_size", 4, 1, 64, " MiB, powers of two" },
 	[KFC_ITEM_MAX] = { "item_max", 1 << 20, 1024, KFC_VLEN_MAX, " bytes" },
@@ -255,6 +278,11 @@ module_param_cb(memory_mb, &kfc_number_ops, &kfc_numbers[KFC_MEMORY_MB],
 __MODULE_PARM_TYPE(memory_mb, "uint");
 MODULE_PARM_DESC(memory_mb, "Memory for objects, MiB, at least 4 slabs (default 64)");
 
+module_param_cb(memory_min_mb, &kfc_number_ops,
+		&kfc_numbers[KFC_MEMORY_MIN_MB], 0644);
+__MODULE_PARM_TYPE(memory_min_mb, "uint");
+MODULE_PARM_DESC(memory_min_mb, "What of memory_mb is kept when the machine is short of memory, MiB (default: half of it, all of it without a device)");
+
 module_param_cb(index_mb, &kfc_number_ops, &kfc_numbers[KFC_INDEX_MB],
 		0444);
 __MODULE_PARM_TYPE(index_mb, "uint");
@@ -366,6 +394,10 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 	cfg->port = kfc_value(KFC_PORT);
 	cfg->udp_port = kfc_value(KFC_UDP_PORT);
 	cfg->memory_bytes = (u64)kfc_value(KFC_MEMORY_MB) << 20;
+	cfg->memory_min_auto = !kfc_numbers[KFC_MEMORY_MIN_MB].given;
+	cfg->memory_min_mb = kfc_value(KFC_MEMORY_MIN_MB);
+	if (kfc_memory_min_check(cfg->memory_min_mb, cfg->memory_bytes))
+		return -EINVAL;
 	cfg->index_bytes = (u64)kfc_value(KFC_INDEX_MB) << 20;
 	cfg->index_auto = !cfg->index_bytes;
 	cfg->upload_bytes = (u64)kfc_value(KFC_UPLOAD_MB) << 20;

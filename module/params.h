@@ -22,9 +22,9 @@ enum kfc_format {
  * struct kfc_config - the parameters, checked and with their defaults filled in
  *
  * Written by params.c at load; afterwards only idle_timeout, max_conns,
- * io_depth, read_timeout_ms, set_wait_ms, dump_enabled, flush_enabled and
- * reinsert_pct may change (WRITE_ONCE by params.c, READ_ONCE by everybody
- * else).
+ * io_depth, read_timeout_ms, set_wait_ms, dump_enabled, flush_enabled,
+ * reinsert_pct, memory_min_mb and memory_min_auto may change (WRITE_ONCE by params.c, READ_ONCE
+ * by everybody else).
  */
 struct kfc_config {
 	const char *device;		/* NULL: memory only */
@@ -36,6 +36,8 @@ struct kfc_config {
 	struct kfc_peers udp_peers;	/* who else may use it */
 	bool listen_loopback;		/* all of listen is this machine's own */
 	u64 memory_bytes;		/* slab buffers and memory tier */
+	u32 memory_min_mb;		/* pressure leaves so much of it, unless */
+	bool memory_min_auto;		/* ... that follows from memory_bytes */
 	u64 index_bytes;		/* 0 until the device's size is known */
 	bool index_auto;		/* index_mb was not given */
 	u32 slab_bytes;

@@ -15,8 +15,9 @@ static void buf_free(struct kfc_log *l, struct kfc_buf *b)
 {
 	u32 i;
 
-	for (i = 0; i < l->slab_pages && b->pages[i]; i++)
-		put_page(b->pages[i]);
+	for (i = 0; i < l->slab_pages; i++)
+		if (b->pages[i])
+			put_page(b->pages[i]);
 	kvfree(b);
 }
 
@@ -107,16 +108,15 @@ int kfc_buf_add(struct kfc_log *l)
 
 /**
  * kfc_buf_remove() - one buffer less
- * @l: the log; there is one that nobody has
+ * @l: the log
+ * @b: the buffer, on a list and nobody's; pages that it does not have any more
+ *	are NULL
  *
  * Context: the writer thread.
  */
-void kfc_buf_remove(struct kfc_log *l)
+void kfc_buf_remove(struct kfc_log *l, struct kfc_buf *b)
 {
-	struct kfc_buf *b;
-
 	spin_lock(&l->lock);
-	b = list_first_entry(&l->bufs, struct kfc_buf, list);
 	list_del(&b->list);
 	spin_unlock(&l->lock);
 	buf_free(l, b);
@@ -129,7 +129,8 @@ void kfc_buf_remove(struct kfc_log *l)
  * @l: the log, started
  * @bytes: of all of them
  *
- * Context: any. Return: 0, or -EINVAL where that is too few or too many
+ * What pressure took before is forgotten. Context: any that may take a spinlock.
+ * Return: 0, or -EINVAL where that is too few or too many
  */
 int kfc_log_resize(struct kfc_log *l, u64 bytes)
 {
@@ -137,7 +138,10 @@ int kfc_log_resize(struct kfc_log *l, u64 bytes)
 
 	if (n < kfc_log_least(l) || n > l->max_bufs)
 		return -EINVAL;
+	spin_lock(&l->lock);
 	WRITE_ONCE(l->want_bufs, n);
+	WRITE_ONCE(l->given_bufs, 0);
+	spin_unlock(&l->lock);
 	kfc_log_kick(l);
 	return 0;
 }
@@ -353,6 +357,7 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 	}
 	info->mem_bytes += info->copy_bytes;
 	info->mem_limit = (u64)READ_ONCE(l->want_bufs) * l->geo.slab_bytes;
+	info->mem_given = (u64)READ_ONCE(l->given_bufs) * l->geo.slab_bytes;
 	info->mem_held = (u64)READ_ONCE(l->nr_bufs) * l->geo.slab_bytes +
 			 (u64)READ_ONCE(l->nr_orphans) * KFC_PAGE;
 	info->dev_limit = c->dev ? (u64)l->nr_slabs * l->geo.slab_bytes : 0;

@@ -18,6 +18,7 @@
 #include "kfc.h"
 #include "net.h"
 #include "prefix.h"
+#include "pressure.h"
 #include "version.h"
 
 /* Room for KFC_MAX_LISTEN IPv6 addresses, or a path of a device. */
@@ -99,6 +100,7 @@ static const struct {
 	KFC_COUNTER(reclaim_read_bytes, "kfc_device_read_bytes_reclaim"),
 	KFC_COUNTER(mem_hits, "kfc_memory_hits"),
 	KFC_COUNTER(pages_replaced, "kfc_lent_pages_replaced"),
+	KFC_COUNTER(shrinks, "kfc_shrinks"),
 	KFC_COUNTER(uploads_evicted, "kfc_uploads_evicted"),
 	KFC_COUNTER(set_waits, "kfc_set_waits"),
 	KFC_COUNTER(ext_page_allocs, "extstore_page_allocs"),
@@ -286,6 +288,8 @@ static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "kfc_copy_bytes", log->copy_bytes);
 	kfc_u64(l, "kfc_lent_pages", READ_ONCE(c->log.nr_orphans));
 	kfc_u64(l, "kfc_memory_bytes", log->mem_held);
+	kfc_u64(l, "kfc_memory_min_bytes", kfc_pressure_floor(c));
+	kfc_u64(l, "kfc_shrunk_bytes", log->mem_given);
 	kfc_u64(l, "kfc_upload_bytes", net->upload_bytes);
 	kfc_u64(l, "kfc_connection_bytes", net->conn_bytes);
 	kfc_u64(l, "kfc_bound_index",

@@ -76,6 +76,7 @@ struct kfc_counters {
 	u64 reclaim_read_bytes;
 	u64 mem_hits;
 	u64 pages_replaced;
+	u64 shrinks;
 	u64 uploads_evicted;
 	u64 set_waits;
 	u64 ext_page_allocs;

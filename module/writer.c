@@ -14,6 +14,7 @@
 #include "kfc.h"
 #include "memtier.h"
 #include "observe.h"
+#include "pressure.h"
 #include "restart.h"
 
 /* While reads pin a slab or sockets hold too many pages, look again so often. */
@@ -228,28 +229,36 @@ static bool reap_orphans(struct kfc_log *l)
 	return true;
 }
 
-/* Zero a buffer; a page that a socket still holds is left to it. */
-static bool clean_buf(struct kfc_cache *c, struct kfc_buf *b)
+/*
+ * Zero a buffer, unless it is given back; a page that a socket still holds is
+ * left to it.
+ */
+static bool clean_buf(struct kfc_cache *c, struct kfc_buf *b, bool give)
 {
 	struct kfc_log *l = &c->log;
 	u32 i;
 
 	for (i = 0; i < l->slab_pages; i++) {
-		struct page *p;
+		struct page *old = b->pages[i], *p = NULL;
 
-		if (page_count(b->pages[i]) == 1) {
-			memset(page_address(b->pages[i]), 0, KFC_PAGE);
+		if (old && page_count(old) == 1) {
+			if (!give)
+				memset(page_address(old), 0, KFC_PAGE);
 			continue;
 		}
-		if (l->nr_orphans >= l->max_orphans)
+		if (old && l->nr_orphans >= l->max_orphans)
 			return false;
-		p = alloc_page(GFP_KERNEL | __GFP_NORETRY | __GFP_NOWARN |
-			       __GFP_ZERO);
-		if (!p)
-			return false;
-		l->orphans[l->nr_orphans] = b->pages[i];
-		WRITE_ONCE(l->nr_orphans, l->nr_orphans + 1);
+		if (!give) {
+			p = alloc_page(GFP_KERNEL | __GFP_NORETRY |
+				       __GFP_NOWARN | __GFP_ZERO);
+			if (!p)
+				return false;
+		}
 		b->pages[i] = p;
+		if (!old)
+			continue;
+		l->orphans[l->nr_orphans] = old;
+		WRITE_ONCE(l->nr_orphans, l->nr_orphans + 1);
 		kfc_count(c, pages_replaced);
 	}
 	return true;
@@ -262,12 +271,18 @@ static bool clean_bufs(struct kfc_cache *c)
 	bool did = reap_orphans(l);
 
 	list_for_each_entry_safe(b, next, &l->dirty, list) {
-		if (!clean_buf(c, b))
+		bool give = l->nr_bufs > READ_ONCE(l->want_bufs);
+
+		if (!clean_buf(c, b, give))
 			break;
+		did = true;
+		if (give) {
+			kfc_buf_remove(l, b);
+			continue;
+		}
 		spin_lock(&l->lock);
 		list_move_tail(&b->list, &l->bufs);
 		spin_unlock(&l->lock);
-		did = true;
 	}
 	return did;
 }
@@ -459,13 +474,18 @@ static bool adjust_bufs(struct kfc_cache *c)
 	if (l->nr_bufs < want) {
 		if (!kfc_buf_add(l))
 			return true;
-		/* The machine has no more: so that is what we have. */
-		WRITE_ONCE(l->want_bufs, l->nr_bufs);
+		/* The machine has no more: so that is what we have, for now. */
+		spin_lock(&l->lock);
+		if (l->want_bufs > l->nr_bufs) {
+			kfc_pressure_note(l, l->want_bufs - l->nr_bufs);
+			WRITE_ONCE(l->want_bufs, l->nr_bufs);
+		}
+		spin_unlock(&l->lock);
 		return false;
 	}
 	if (list_empty(&l->bufs))
 		return kfc_spare_buf(c);
-	kfc_buf_remove(l);
+	kfc_buf_remove(l, list_first_entry(&l->bufs, struct kfc_buf, list));
 	return true;
 }
 
@@ -572,6 +592,7 @@ bool kfc_log_step(struct kfc_cache *c)
 		synchronize_rcu();
 	did |= drain(c);
 	did |= clean_bufs(c);
+	did |= kfc_pressure_ease(c);
 	did |= adjust_bufs(c);
 	if (l->nr_ready < want_ready(c))
 		did |= make_ready(c);

@@ -229,6 +229,7 @@ class Loop:
 def numbers():
     for p, low, high in (
             ("port", 0, 65536), ("udp_port", -1, 65536), ("memory_mb", 3, 99999999),
+            ("memory_min_mb", -1, 99999999),
             ("index_mb", -1, 99999999),
             ("slab_size", 0, 65), ("item_max", 1023, 16777216), ("threads", -1, 3),
             ("upload_mb", 0, 99999999), ("max_conns", 0, 1048577),
@@ -248,6 +249,8 @@ def numbers():
             "memory_mb=7")
     refused("memory_mb below 4 of those given", "EINVAL", "^memory_mb=15: allowed are 16",
             "memory_mb=15", "slab_size=4")
+    refused("memory_min_mb above memory_mb", "EINVAL",
+            "^memory_min_mb=33: allowed are 0 to memory_mb=32", "memory_min_mb=33")
     refused("item_max above half a slab", "EINVAL",
             "^item_max=524289: allowed are 1024 to 524288", "slab_size=1", "item_max=524289")
     refused("upload_mb below item_max", "EINVAL", "^upload_mb=1: allowed are 2",
@@ -360,7 +363,8 @@ def run_time():
     for name in os.listdir(top):
         want = 0o644 if name in ("max_conns", "idle_timeout", "io_depth", "read_timeout_ms",
                                  "set_wait_ms", "dump_enabled", "flush_enabled",
-                                 "memory_mb", "reinsert_pct", "auth_file") else 0o444
+                                 "memory_mb", "memory_min_mb", "reinsert_pct",
+                                 "auth_file") else 0o444
         same(f"mode of {name}", oct(stat.S_IMODE(os.stat(f"{top}/{name}").st_mode)), oct(want))
 
 

@@ -2,6 +2,7 @@
 /*
  * Clients: random commands as text, their answers taken apart again.
  */
+#include "pressure.h"
 #include "sim.h"
 
 static struct sim_client *clients[SIM_CPUS];
@@ -528,6 +529,19 @@ static void jump(void)
 	sim_time_jump(ms, sim_below(60));
 }
 
+/* Whoever allocates is the one to ask; and no more than may be had is lost. */
+static void press(void)
+{
+	struct kfc_cache *c = &sim_env.c;
+	u32 least = min(c->log.want_bufs, kfc_log_least(&c->log));
+	u64 pages = sim_below(4 * c->log.slab_pages);
+
+	if (kfc_pressure_give(c, pages) && sim_one_in(2))
+		kfc_pressure_give(c, pages);
+	if (c->log.want_bufs < least)
+		sim_fail("%u buffers are too few", c->log.want_bufs);
+}
+
 int sim_client_run(void *arg)
 {
 	struct sim_client *cl = arg;
@@ -538,6 +552,8 @@ int sim_client_run(void *arg)
 	for (i = 0; i < sim_cfg.ops; i++) {
 		if (sim_fault("clock jump"))
 			jump();
+		if (sim_fault("memory pressure"))
+			press();
 		command(cl);
 		events(cl);
 		while (cl->nr_fifo > sim_cfg.pipeline)

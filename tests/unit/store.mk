@@ -2,7 +2,7 @@
 store-mk := $(lastword $(MAKEFILE_LIST))
 store-c := index grow record log slab writer reclaim carry memtier promote \
 	expire restart save recover store cache op get modify meta answer body \
-	command statcmd prefix walk dump auth pages
+	command statcmd prefix walk dump auth pages pressure
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
@@ -37,6 +37,9 @@ test_dump-flags := $(store-flags)
 test_pages-src := $(store-objs)
 test_pages-inc := $(store-inc)
 test_pages-flags := $(store-flags)
+test_pressure-src := $(store-objs)
+test_pressure-inc := $(store-inc)
+test_pressure-flags := $(store-flags)
 test_expire-src := $(store-objs)
 test_expire-inc := $(store-inc)
 test_expire-flags := $(store-flags)
