@@ -120,8 +120,9 @@ static void kfc_worker_reap(struct kfc_worker *w, struct kfc_conn *c)
 	kfc_conn_free(c);
 }
 
-/* Up to @nr connections that starve, the longest first, get a turn. */
-static void kfc_worker_unstarve(struct kfc_worker *w, unsigned int nr)
+/* Up to @nr connections that starve, the longest first, get a turn, by @to. */
+static void kfc_worker_unstarve(struct kfc_worker *w, unsigned int nr,
+				struct list_head *to)
 {
 	struct kfc_conn *c, *next;
 
@@ -129,7 +130,7 @@ static void kfc_worker_unstarve(struct kfc_worker *w, unsigned int nr)
 		if (!nr--)
 			break;
 		c->starved = false;
-		list_move_tail(&c->run, &w->ready);
+		list_move_tail(&c->run, to);
 	}
 	WRITE_ONCE(w->starving, !list_empty(&w->starved));
 }
@@ -188,16 +189,24 @@ static void kfc_worker_events(struct kfc_worker *w)
 {
 	struct llist_node *list = llist_del_all(&w->events);
 	struct kfc_event *ev, *next;
+	LIST_HEAD(first);
 	unsigned int nr = 0;
 	struct kfc_conn *c;
 
 	if (!list)
 		return;
 	list = llist_reverse_order(list);
+	/*
+	 * What ended made room for as many others. They come before whoever had
+	 * it and before those who came later, and would lose their place.
+	 */
+	llist_for_each_entry(ev, list, node)
+		nr++;
+	kfc_worker_unstarve(w, nr, &first);
+	list_splice(&first, &w->ready);
 	llist_for_each_entry_safe(ev, next, list, node) {
 		c = container_of(ev->client, struct kfc_conn, client);
 		ev->fn(ev);
-		nr++;
 		kfc_worker_fly(w, c);
 		if (c->state == KFC_CONN_CLOSED) {
 			kfc_worker_reap(w, c);
@@ -210,8 +219,6 @@ static void kfc_worker_events(struct kfc_worker *w)
 		}
 		kfc_worker_ready(w, c);
 	}
-	/* What ended made room for as many others. */
-	kfc_worker_unstarve(w, nr);
 }
 
 /* Connections that were pushed. Those that starve keep waiting. */
@@ -294,7 +301,7 @@ static void kfc_worker_timers(struct kfc_worker *w)
 	if (!list_empty(&w->starved) &&
 	    (test_and_clear_bit(KFC_WORKER_RETRY, &w->flags) ||
 	     kfc_worker_due(&w->retry_at, KFC_RETRY_MS)))
-		kfc_worker_unstarve(w, UINT_MAX);
+		kfc_worker_unstarve(w, UINT_MAX, &w->ready);
 	if (!list_empty(&w->fly) && kfc_worker_due(&w->fly_at, KFC_FLY_MS))
 		kfc_worker_fly_tick(w);
 	if (w->nr_upwaits && kfc_worker_due(&w->shed_at, KFC_SHED_MS))
