@@ -10,6 +10,7 @@
 PARAMS=/sys/module/kfatcache/parameters
 mib() { echo $(($(stat "$1") >> 20)); }
 holds_mib() { [ "$(mib kfc_memory_bytes)" = "$1" ]; }
+none_kept() { [ "$(stat kfc_read_pages_kept)" = 0 ]; }
 # Every shrinker is asked for all that it has.
 press() { echo 2 > /proc/sys/vm/drop_caches; }
 
@@ -29,6 +30,8 @@ same "pressure: kfc_shrunk_bytes" "$(mib kfc_shrunk_bytes)" 32
 holds "pressure: kfc_shrinks" "$(stat kfc_shrinks) >= 1"
 check "pressure: everything is there" objects verify --count 3000 --sizes 20000-30000 --seed 1
 same "pressure: no evictions" "$(stat evictions)" 0
+holds "pages kept for reads: as many as io_depth at most" "$(stat kfc_read_pages_kept) <= 256"
+check "pages kept for reads: none without clients" wait_for 10 none_kept
 check "no pressure: it comes back" wait_for 60 holds_mib 64
 same "no pressure: kfc_shrunk_bytes" "$(mib kfc_shrunk_bytes)" 0
 
