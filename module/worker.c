@@ -94,9 +94,11 @@ u8 *kfc_worker_rbuf(struct kfc_worker *w, u32 size, u32 *cap)
 	unsigned int i;
 	u8 *buf;
 
+	/* All of what the allocator gives: it is not asked for afterwards. */
+	size = kmalloc_size_roundup(size);
 	buf = kmalloc(size, GFP_NOWAIT | __GFP_NOWARN);
 	if (buf) {
-		*cap = ksize(buf);
+		*cap = size;
 		return buf;
 	}
 	for (i = 0; i < KFC_SPARES; i++) {
