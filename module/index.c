@@ -23,7 +23,9 @@
  * lock, in an RCU section, a slot is changed by cmpxchg alone: one that has
  * been moved can't be taken for what it was.
  */
+#include <linux/lockdep.h>
 #include <linux/math64.h>
+#include <linux/rcupdate.h>
 
 #include "index.h"
 #include "observe.h"
@@ -54,7 +56,8 @@ void kfc_index_locate(const struct kfc_index *ix, u64 hash,
  *
  * Return: the lock, not taken
  */
-spinlock_t *kfc_index_lock(struct kfc_index *ix, const struct kfc_ipos *pos)
+spinlock_t *kfc_index_lock(const struct kfc_index *ix,
+			   const struct kfc_ipos *pos)
 {
 	return &ix->locks[pos->line0 & ix->lock_mask];
 }
@@ -151,6 +154,9 @@ u64 kfc_index_look(const struct kfc_index *ix, const struct kfc_ipos *pos,
 	u32 now, level = level_of(ix, pos);
 	u64 value = 0;
 
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held() &&
+			 !lockdep_is_held(kfc_index_lock(ix, pos)),
+			 "slots looked at with neither their lock nor RCU");
 	for (;;) {
 		*slot = find_at(ix, level, pos, &value);
 		if (*slot)
@@ -228,8 +234,10 @@ static u64 *empty_at(struct kfc_index *ix, u32 level,
 u64 *kfc_index_place(struct kfc_index *ix, const struct kfc_ipos *pos)
 {
 	u32 n, start = pos->tag % KFC_LINE_SLOTS, level = level_of(ix, pos);
-	u64 *home, *s = empty_at(ix, level, pos);
+	u64 *home, *s;
 
+	lockdep_assert_held(kfc_index_lock(ix, pos));
+	s = empty_at(ix, level, pos);
 	if (s) {
 		percpu_counter_add_batch(&ix->used, 1,
 					 READ_ONCE(ix->batch));
@@ -278,6 +286,7 @@ void kfc_index_clear(struct kfc_index *ix, const struct kfc_ipos *pos,
 	u8 *over = over_of(ix, level, line);
 	u64 old = *slot;
 
+	lockdep_assert_held(kfc_index_lock(ix, pos));
 	WRITE_ONCE(*slot, 0);
 	kfc_saw_clear(pos, old);
 	percpu_counter_add_batch(&ix->used, -1,
@@ -325,6 +334,7 @@ bool kfc_index_move(struct kfc_index *ix)
 	spinlock_t *lock = kfc_index_lock(ix, &pos);
 	u64 next = ix->state + 1, *from, *to;
 
+	lockdep_assert_held(&ix->move);
 	if (group >= ix->ready)
 		return false;
 	from = line_slots(ix, level, group << shift);

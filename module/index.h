@@ -117,7 +117,8 @@ struct kfc_ipos {
 /* index.c */
 void kfc_index_locate(const struct kfc_index *ix, u64 hash,
 		      struct kfc_ipos *pos);
-spinlock_t *kfc_index_lock(struct kfc_index *ix, const struct kfc_ipos *pos);
+spinlock_t *kfc_index_lock(const struct kfc_index *ix,
+			   const struct kfc_ipos *pos);
 u64 kfc_index_look(const struct kfc_index *ix, const struct kfc_ipos *pos,
 		   u64 **slot);
 u64 *kfc_index_find(const struct kfc_index *ix, const struct kfc_ipos *pos);

@@ -11,6 +11,7 @@
  * Slabs of copies are the main queue of S3-FIFO (see memtier.c): when the
  * oldest makes room what was used since it came there is copied once more.
  */
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 
@@ -68,6 +69,7 @@ static void count_entry(struct kfc_cache *c, const struct kfc_ipos *pos,
 	struct kfc_ipos at = { .line0 = pos->line0, .tag = kfc_slot_tag(slot) };
 	u64 home;
 
+	lockdep_assert_held(kfc_index_lock(&c->index, pos));
 	if (kfc_slab_copies(l, s)) {
 		home = kfc_slot_home(c, &at, slot);
 		if (!WARN_ON_ONCE(home == slot))

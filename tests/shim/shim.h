@@ -132,6 +132,8 @@ typedef struct { bool held; } spinlock_t;
 #define spin_lock(l) do { assert(!(l)->held); (l)->held = true; } while (0)
 #define spin_trylock(l) (!(l)->held && ((l)->held = true))
 #define spin_unlock(l) do { assert((l)->held); (l)->held = false; } while (0)
+#define lockdep_is_held(l) ((l)->held)
+#define lockdep_assert_held(l) assert(lockdep_is_held(l))
 
 struct mutex { bool held; };
 #define mutex_init(m) ((m)->held = false)
@@ -145,6 +147,8 @@ void shim_run_works(void);
 #define rcu_read_unlock() do { assert(shim_rcu_depth > 0); \
 	if (!--shim_rcu_depth) shim_run_works(); } while (0)
 #define synchronize_rcu() assert(!shim_rcu_depth)
+#define rcu_read_lock_held() (shim_rcu_depth > 0)
+#define RCU_LOCKDEP_WARN(c, s) assert(!(c))
 #define rcu_dereference(p) ({ assert(shim_rcu_depth); (p); })
 #define rcu_dereference_protected(p, c) (p)
 #define rcu_dereference_check(p, c) (p)

@@ -65,12 +65,14 @@
 #undef rcu_read_lock
 #undef rcu_read_unlock
 #undef synchronize_rcu
+#undef rcu_read_lock_held
 #undef rcu_dereference
 #undef rcu_assign_pointer
 #define rcu_read_lock() sim_rcu_lock()
 #define rcu_read_unlock() sim_rcu_unlock()
 #define synchronize_rcu() sim_rcu_wait()
-#define rcu_dereference(p) (sim_rcu_check(), sim_point(), (p))
+#define rcu_read_lock_held() sim_rcu_held()
+#define rcu_dereference(p) (assert(sim_rcu_held()), sim_point(), (p))
 #define rcu_assign_pointer(p, v) WRITE_ONCE(p, v)
 
 /* memory: bytes of a page are reached by page_address(), so others may run */

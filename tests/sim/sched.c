@@ -408,9 +408,9 @@ void sim_rcu_unlock(void)
 	sim_point();
 }
 
-void sim_rcu_check(void)
+bool sim_rcu_held(void)
 {
-	assert(cur->rcu);
+	return cur->rcu;
 }
 
 void sim_rcu_wait(void)

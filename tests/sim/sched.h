@@ -78,7 +78,7 @@ bool sim_trylock(bool *held);
 void sim_unlock(bool *held);
 void sim_rcu_lock(void);
 void sim_rcu_unlock(void);
-void sim_rcu_check(void);
+bool sim_rcu_held(void);
 void sim_rcu_wait(void);
 int sim_cpu(void);
 void sim_wake(void *queue);

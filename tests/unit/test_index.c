@@ -101,7 +101,9 @@ static void check(struct fill *f, u32 stride)
 		if (is_gone(f, n))
 			continue;
 		kfc_index_locate(&f->ix, mix(f->seed + n), &pos);
+		rcu_read_lock();
 		v = kfc_index_look(&f->ix, &pos, &slot);
+		rcu_read_unlock();
 		assert_int_equal(kfc_slot_page(v), n);
 		assert_int_equal(kfc_slot_tag(v), pos.tag);
 	}
@@ -123,7 +125,9 @@ static double lines_a_lookup(struct fill *f, bool hit, u32 nr, u32 *found)
 	for (i = 0; i < nr; i++) {
 		kfc_index_locate(&f->ix, mix(hit ? f->seed + mix(i) % f->n :
 					     ~f->seed - i), &pos);
+		rcu_read_lock();
 		*found += !!kfc_index_look(&f->ix, &pos, &slot);
+		rcu_read_unlock();
 	}
 	return (double)(shim_lines - before) / nr;
 }
@@ -239,7 +243,9 @@ static void test_while_growing(void **state)
 			s = kfc_index_group(&f.ix, &at, &nr);
 		if (at < kfc_place(f.ix.lines0)) {
 			struct kfc_ipos pos = kfc_pos_at(at);
+			spinlock_t *lock = kfc_index_lock(&f.ix, &pos);
 
+			spin_lock(lock);
 			s = kfc_index_group(&f.ix, &at, &nr);
 			for (i = 0; i < nr; i++) {
 				u32 n = kfc_slot_page(s[i]);
@@ -251,6 +257,7 @@ static void test_while_growing(void **state)
 				pos.tag = kfc_slot_tag(s[i]);
 				kfc_index_clear(&f.ix, &pos, &s[i]);
 			}
+			spin_unlock(lock);
 		}
 		if (rand() % 3 == 0)
 			kfc_index_step(&f.ix);

@@ -811,10 +811,14 @@ static bool is_kept(struct env *e, const char *key)
 {
 	struct kfc_lookup lk;
 	u64 *slot;
+	bool kept;
 
 	kfc_key_init(&e->c, &lk, (const u8 *)key, strlen(key));
+	rcu_read_lock();
 	slot = kfc_index_find(&e->c.index, &lk.pos);
-	return slot && kfc_slab_of(&e->c.log, *slot)->kept;
+	kept = slot && kfc_slab_of(&e->c.log, *slot)->kept;
+	rcu_read_unlock();
+	return kept;
 }
 
 /* Keys that come once cost none that was used its place. */
