@@ -43,8 +43,9 @@ struct kfc_io {
 
 /**
  * struct kfc_dev_ops - all that the store knows of a device
- * @read: start a read; never sleeps (what cannot be submitted at once goes on
- *	from a work item); completes through io->done
+ * @read: start a read; what cannot be submitted at once goes on from a work
+ *	item. Does not wait for the device, but a driver may sleep to take a
+ *	request: not under a spinlock or RCU. Completes through io->done
  * @write: start a write; may sleep
  * @flush: make all completed writes durable; sleeps
  * @discard: tell the device that pages are of no use; with none of them only

@@ -307,6 +307,7 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 				struct kfc_lookup *lk)
 {
 	struct kfc_cache *c = cl->cache;
+	enum kfc_where where;
 	enum kfc_cmd_ret ret;
 	int err;
 
@@ -315,14 +316,14 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 		goto busy;
 	}
 	do {
+		err = 0;
 		rcu_read_lock();
-		if (kfc_store_find(c, lk) != KFC_ON_DEVICE) {
+		where = kfc_store_find(c, lk);
+		if (where != KFC_ON_DEVICE)
 			answer_found(cl, req, lk);
-			err = 0;
-		} else {
-			err = kfc_op_start(cl, lk, req);
-		}
 		rcu_read_unlock();
+		if (where == KFC_ON_DEVICE)
+			err = kfc_op_start(cl, lk, req);
 	} while (err == -EAGAIN);
 	if (!err)
 		return KFC_CMD_DONE;

@@ -401,8 +401,8 @@ static int try_modify(struct kfc_client *cl,
 	rcu_read_lock();
 	if (kfc_store_find(cl->cache, lk) == KFC_ON_DEVICE &&
 	    !kfc_op_held(cl, lk)) {
-		err = kfc_op_start(cl, lk, NULL);
 		rcu_read_unlock();
+		err = kfc_op_start(cl, lk, NULL);
 		switch (err) {
 		case 0:
 			return KFC_CMD_WAIT;

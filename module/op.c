@@ -133,7 +133,7 @@ static void op_add(struct kfc_client *cl, struct kfc_op *op)
  * @get: the get whose answer it is, copied; it gets its place in @cl->out now.
  *	NULL for a command that waits for it
  *
- * Context: the client's thread; does not sleep.
+ * Context: the client's thread; as kfc_read_start().
  * Return: 0, or what kfc_read_prepare() says, or -ETIMEDOUT where a read
  * would only wait for a device that does not answer
  */
@@ -183,8 +183,7 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
  * @page: first page, counted from the slab's
  * @nr: how many
  *
- * Context: the client's thread; does not sleep.
- * Return: as kfc_op_start()
+ * Context: the client's thread; as kfc_read_start(). Return: as kfc_op_start()
  */
 int kfc_op_read(struct kfc_client *cl, struct kfc_slab *s, u32 page, u32 nr)
 {

@@ -225,15 +225,19 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 {
 	struct kfc_slab *s = kfc_slab_of(&c->log, lk->slot);
 	u32 in = kfc_slot_page(lk->slot) % c->log.slab_pages, n;
-	u64 *slot;
+	u64 *unused;
+	bool same;
 	int err;
 
+	rcu_read_lock();
 	atomic_inc(&s->pins);
 	/* Under RCU: the pins are looked at a grace period after the slots. */
 	smp_mb__after_atomic();
-	slot = kfc_index_find(&c->index, &lk->pos);
+	same = kfc_slot_same(kfc_index_look(&c->index, &lk->pos, &unused),
+			     lk->slot);
+	rcu_read_unlock();
 	err = -EAGAIN;
-	if (!slot || !kfc_slot_same(READ_ONCE(*slot), lk->slot))
+	if (!same)
 		goto unpin;
 	lk->pinned = true;
 	err = -ENOENT;
@@ -264,10 +268,11 @@ unpin:
  * @c: the cache
  * @rd: the read; io.done may run before this returns
  *
- * Context: does not sleep.
+ * Context: sleeps only where the device's driver does; so not under RCU.
  */
 void kfc_read_start(struct kfc_cache *c, struct kfc_read *rd)
 {
+	RCU_LOCKDEP_WARN(rcu_read_lock_held(), "a read is started under RCU");
 	kfc_count(c, dev_reads);
 	kfc_count_add(c, dev_read_bytes, (u64)rd->nr_pages * KFC_PAGE);
 	c->dev->ops->read(c->dev, &rd->io);
