@@ -39,6 +39,15 @@ struct kfc_budget {
 	int bytes;
 };
 
+/* The worker may be through with it before this returns. */
+static void kfc_conn_push(struct kfc_conn *c)
+{
+	struct kfc_worker *w = c->worker;
+
+	if (llist_add(&c->sched, &w->sched))
+		kfc_worker_wake(w);
+}
+
 /**
  * kfc_conn_schedule() - have the owner give a connection a turn
  * @c: the connection; the caller's lock keeps it open
@@ -47,10 +56,8 @@ struct kfc_budget {
  */
 void kfc_conn_schedule(struct kfc_conn *c)
 {
-	if (test_and_set_bit(KFC_CONN_SCHEDULED, &c->flags))
-		return;
-	if (llist_add(&c->sched, &c->worker->sched))
-		kfc_worker_wake(c->worker);
+	if (!test_and_set_bit(KFC_CONN_SCHEDULED, &c->flags))
+		kfc_conn_push(c);
 }
 
 static void kfc_conn_data_ready(struct sock *sk)
@@ -210,9 +217,14 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	sk->sk_allocation = GFP_NOWAIT | __GFP_NOWARN;
 
 	kfc_count(net->cache, total_connections);
+	/*
+	 * The worker may close and free what it was given: so that no callback
+	 * does that first, it counts as scheduled before there is any.
+	 */
+	__set_bit(KFC_CONN_SCHEDULED, &c->flags);
 	kfc_conn_hook(c);
 	/* From here on it is the worker's. */
-	kfc_conn_schedule(c);
+	kfc_conn_push(c);
 	return 0;
 }
 
