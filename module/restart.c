@@ -514,14 +514,16 @@ void kfc_restart_start(struct kfc_cache *c)
 
 	if (!c->loading)
 		return;
-	t = kthread_run(kfc_loader, c, "kfatcache-load");
+	t = kthread_create(kfc_loader, c, "kfatcache-load");
 	if (IS_ERR(t)) {
 		while (kfc_restart_step(c))
 			cond_resched();
 		return;
 	}
+	/* Before it runs: it ends by itself, and may be through at once. */
 	get_task_struct(t);
 	c->restart->task = t;
+	wake_up_process(t);
 }
 
 /**

@@ -284,6 +284,8 @@ typedef struct { int n; } wait_queue_head_t;
 #define wait_event_idle_timeout(w, c, t) ((void)(t))
 struct task_struct;
 #define kthread_run(f, a, ...) ((void)(f), (struct task_struct *)NULL)
+#define kthread_create(f, a, ...) kthread_run(f, a)
+#define wake_up_process(t) ((void)(t))
 #define kthread_stop(t) ((void)(t))
 #define kthread_should_stop() true
 #define get_task_struct(t) ((void)(t))
