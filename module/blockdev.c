@@ -154,7 +154,10 @@ static void kfc_io_start(struct kfc_dev *d, struct kfc_io *io)
 
 	io->dev = d;
 	percpu_ref_get(&bd->ios);
-	INIT_WORK(&io->work, kfc_io_work);
+	if (io->on_stack)
+		INIT_WORK_ONSTACK(&io->work, kfc_io_work);
+	else
+		INIT_WORK(&io->work, kfc_io_work);
 	if (!io->write && !io->nowait)
 		queue_work(bd->wq, &io->work);
 	else

@@ -143,7 +143,11 @@ static void carry_read_done(struct kfc_io *io)
 static void read_window(struct kfc_cache *c, struct kfc_slab *s, u32 first,
 			u32 nr)
 {
-	struct carry_read rd = { .io.nr_pages = nr, .io.done = carry_read_done };
+	struct carry_read rd = {
+		.io.nr_pages = nr,
+		.io.done = carry_read_done,
+		.io.on_stack = true,
+	};
 	u64 seed = kfc_slab_seed(&c->log, s->seq);
 	struct kfc_window *w = &c->log.window;
 	struct kfc_log *l = &c->log;
@@ -159,6 +163,7 @@ static void read_window(struct kfc_cache *c, struct kfc_slab *s, u32 first,
 	kfc_count_add(c, reclaim_read_bytes, (u64)nr * KFC_PAGE);
 	c->dev->ops->read(c->dev, &rd.io);
 	wait_for_completion(&rd.done);
+	destroy_work_on_stack(&rd.io.work);
 	kfc_log_io_result(c, rd.io.err);
 	if (rd.io.err)
 		kfc_count(c, read_errors);

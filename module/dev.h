@@ -22,6 +22,8 @@ struct kfc_dev;
  * @err: 0 or a negative errno, valid from @done on
  * @done: called once, in any context (hardirq included), or from within the
  *	call that submits
+ * @on_stack: it lies on the caller's stack, who waits and then calls
+ *	destroy_work_on_stack() for @work
  * @left: this and all below: the device layer's own
  * @dev: where it goes
  * @work: goes on with what could not be submitted without sleeping
@@ -34,6 +36,7 @@ struct kfc_io {
 	u64 page_no;
 	int err;
 	void (*done)(struct kfc_io *io);
+	bool on_stack;
 	atomic_t left;
 	struct kfc_dev *dev;
 	struct work_struct work;

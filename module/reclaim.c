@@ -163,7 +163,11 @@ static void sum_read_done(struct kfc_io *io)
 struct page **kfc_slab_summary(struct kfc_cache *c, struct kfc_slab *s, u32 n)
 {
 	struct kfc_log *l = &c->log;
-	struct sum_read rd = { .io.nr_pages = n, .io.done = sum_read_done };
+	struct sum_read rd = {
+		.io.nr_pages = n,
+		.io.done = sum_read_done,
+		.io.on_stack = true,
+	};
 	struct page **pages;
 	u32 i;
 
@@ -182,6 +186,7 @@ struct page **kfc_slab_summary(struct kfc_cache *c, struct kfc_slab *s, u32 n)
 			(u64)(s - l->slabs + 1) * l->slab_pages - n;
 	c->dev->ops->read(c->dev, &rd.io);
 	wait_for_completion(&rd.done);
+	destroy_work_on_stack(&rd.io.work);
 	kfc_log_io_result(c, rd.io.err);
 	if (!rd.io.err)
 		return pages;

@@ -93,6 +93,7 @@ int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
 		.io.nr_pages = nr,
 		.io.page_no = page_no,
 		.io.done = kfc_super_io_done,
+		.io.on_stack = true,
 	};
 
 	init_completion(&s.done);
@@ -101,6 +102,7 @@ int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
 	else
 		d->ops->read(d, &s.io);
 	wait_for_completion(&s.done);
+	destroy_work_on_stack(&s.io.work);
 	return s.io.err;
 }
 

@@ -311,6 +311,7 @@ extern bool shim_works_off;	/* ... or when shim_run_works() is called */
 void shim_queue_work(struct work_struct *w);
 void shim_flush_work(struct work_struct *w, bool run);
 #define INIT_WORK(w, f) (memset(w, 0, sizeof(*(w))), (void)((w)->fn = (f)))
+#define destroy_work_on_stack(w) ((void)(w))
 #define queue_work(q, w) shim_queue_work(w)
 #define flush_work(w) shim_flush_work(w, true)
 #define cancel_work_sync(w) shim_flush_work(w, false)
