@@ -27,6 +27,15 @@ BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net"]
 
 AGAIN_SECONDS = 20      # without a sign that a command has begun, it is sent again
 BOOT_SECONDS = 240
+
+# Stock kernels with what these have to find errors of memory with, and preempted
+# anywhere. What they take: of memory so many MiB more, of time so many times as
+# much; and their arguments.
+POISON = "slub_debug=FZPU page_poison=1 kfence.sample_interval=5 preempt=full"
+SPECIAL = {
+    "6.12-poison": (256, 2, POISON),
+    "6.1-poison": (256, 2, POISON),
+}
 ARGS = "console=ttyS0 loglevel=5 panic=-1 mitigations=off no_timer_check log_buf_len=4M"
 
 
@@ -36,10 +45,15 @@ class GuestError(Exception):
 
 # ---------------------------------------------------------------- kernels
 
+def stock(kernel):
+    """The same binary as Debian has it: "6.12" for "6.12-poison"."""
+    return kernel.removesuffix("-poison")
+
+
 def release(kernel):
     """The release that serves as kernel "6.12" or "6.1"; tools/deps chose it."""
     try:
-        with open(f"{CACHE}/kernels/{kernel}/version") as f:
+        with open(f"{CACHE}/kernels/{stock(kernel)}/version") as f:
             return f.read().strip()
     except FileNotFoundError:
         raise GuestError(f"no kernel {kernel} in {CACHE}: run tools/deps test") from None
@@ -51,7 +65,12 @@ def kdir(kernel):
 
 
 def image(kernel):
-    return f"{CACHE}/kernels/{kernel}/image"
+    return f"{CACHE}/kernels/{stock(kernel)}/image"
+
+
+def slower(kernel):
+    """How many times the time of a stock kernel it may take."""
+    return SPECIAL.get(kernel, (0, 1, ""))[1]
 
 
 # ---------------------------------------------------------------- initramfs
@@ -137,8 +156,8 @@ def accelerator(kernel):
 class Guest:
     """One guest. with Guest(...) as g: g.run("uname -a")
 
-    kernel        "6.12" or "6.1"
-    mem, smp      MiB, CPUs
+    kernel        "6.12" or "6.1", or one of SPECIAL
+    mem, smp      MiB (those of SPECIAL get what they take on top), CPUs
     limit         seconds after which it is killed, whatever it does
     disks         "nvme:2048", "virtio:512": a sparse file of as many MiB, gone
                   afterwards; "nvme:/some/file": that file, and it stays. They
@@ -203,7 +222,9 @@ class Guest:
                 os.unlink(f"{self.dir}/{name}")
 
         r = release(self.kernel)
-        append = f"{ARGS} kfc.modules={image(self.kernel)}/lib/modules/{r} {append}"
+        more, _, args = SPECIAL.get(self.kernel, (0, 1, ""))
+        mem += more
+        append = f"{ARGS} {args} kfc.modules={image(self.kernel)}/lib/modules/{r} {append}"
         cmd = ["timeout", "-s", "KILL", str(self.limit), "qemu-system-x86_64", *cpu,
                "-m", str(mem), "-kernel", f"{image(self.kernel)}/boot/vmlinuz-{r}",
                "-initrd", f"{self.dir}/initrd",
@@ -449,7 +470,7 @@ def main():
     sub = p.add_subparsers(dest="verb", required=True)
 
     boot = argparse.ArgumentParser(add_help=False)
-    boot.add_argument("--kernel", default="6.12", help="6.12 or 6.1")
+    boot.add_argument("--kernel", default="6.12", help="6.12, 6.1, %s" % ", ".join(SPECIAL))
     boot.add_argument("--mem", type=int, default=1024, metavar="MIB")
     boot.add_argument("--smp", type=int, default=2)
     boot.add_argument("--limit", type=int, default=600, metavar="SECONDS",
