@@ -657,8 +657,10 @@ int kfc_log_start(struct kfc_cache *c)
 	while (kfc_log_step(c))
 		;
 	t = kthread_run(writer, c, "kfatcache-log");
-	if (IS_ERR(t))
+	if (IS_ERR(t)) {
+		flush_work(&l->disown);
 		return PTR_ERR(t);
+	}
 	l->task = t;
 	return 0;
 }
