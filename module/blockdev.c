@@ -5,6 +5,8 @@
  *
  * Reads are submitted without sleeping where the device can do that; what
  * would have had to wait is submitted once more, as a whole, from a work item.
+ * Writes always are: their submission may wait for the device, and who asks for
+ * them has others to look after.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -118,7 +120,7 @@ static void kfc_io_submit(struct kfc_io *io)
 		opf |= REQ_NOWAIT;
 	io->err = 0;
 	atomic_set(&io->left, 1);
-	/* A read is the worker's to gather, see kfc_blockdev_gather(). */
+	/* A read is the worker's to gather, see kfc_blockdevs_gather(). */
 	if (plugged)
 		blk_start_plug(&plug);
 	for (from = 0; from < io->nr_pages; from += n) {
@@ -158,42 +160,10 @@ static void kfc_io_start(struct kfc_dev *d, struct kfc_io *io)
 		INIT_WORK_ONSTACK(&io->work, kfc_io_work);
 	else
 		INIT_WORK(&io->work, kfc_io_work);
-	if (!io->write && !io->nowait)
+	if (!io->nowait)
 		queue_work(bd->wq, &io->work);
 	else
 		kfc_io_submit(io);
-}
-
-/**
- * kfc_blockdev_gather() - reads from now on may be submitted together
- * @d: from kfc_blockdev_open(), or NULL
- * @plug: where they are gathered, on the stack
- *
- * It takes one ring of the device's bell for all of them, and where there is a
- * scheduler no thread to run it for each. They go when there are some dozens, or
- * by kfc_blockdev_let_go(), which the caller does not keep them waiting for.
- * A plug is emptied without regard to NOWAIT, so none is for a driver that may
- * sleep.
- *
- * Context: the thread that reads. Return: whether they are gathered
- */
-bool kfc_blockdev_gather(struct kfc_dev *d, struct blk_plug *plug)
-{
-	if (!d || to_blockdev(d)->may_sleep)
-		return false;
-	blk_start_plug(plug);
-	return true;
-}
-
-/**
- * kfc_blockdev_let_go() - submit what was gathered
- * @plug: of kfc_blockdev_gather() that returned true
- *
- * Context: the same thread; does not sleep.
- */
-void kfc_blockdev_let_go(struct blk_plug *plug)
-{
-	blk_finish_plug(plug);
 }
 
 static void kfc_blockdev_read(struct kfc_dev *d, struct kfc_io *io)
@@ -294,36 +264,6 @@ static void kfc_blockdev_describe(struct kfc_blockdev *bd)
 		 bd->dev.pages >> (20 - KFC_PAGE_SHIFT));
 }
 
-/* device=a,b: one disk by two names, or several, which cannot be used yet. */
-static int kfc_names_several(const char *path)
-{
-	char *copy, *rest, *a, *b, *tail;
-	bool twice = false;
-	dev_t da, db;
-
-	copy = kstrdup(path, GFP_KERNEL);
-	if (!copy)
-		return -ENOMEM;
-	rest = copy;
-	while ((a = strsep(&rest, ",")) && rest && !twice) {
-		char *others = kstrdup(rest, GFP_KERNEL);
-
-		tail = others;
-		while (tail && (b = strsep(&tail, ",")))
-			twice |= !strcmp(a, b) || (!lookup_bdev(a, &da) &&
-						   !lookup_bdev(b, &db) &&
-						   da == db);
-		kfree(others);
-	}
-	kfree(copy);
-	if (twice)
-		pr_err("device=%s: one device named twice\n", path);
-	else
-		pr_err("device=%s: several devices are not supported yet, name one\n",
-		       path);
-	return -EINVAL;
-}
-
 static int kfc_not_a_blockdev(const char *name)
 {
 	struct path path;
@@ -353,8 +293,6 @@ static int kfc_blockdev_find(const char *path, dev_t *dev)
 
 	if (!err)
 		return 0;
-	if (strchr(path, ','))
-		return kfc_names_several(path);
 	switch (err) {
 	case -ENOENT:
 		pr_err("device=%s: no such path; ls -l /dev/disk/by-id lists what there is\n",
@@ -425,19 +363,7 @@ static int kfc_blockdev_fits(struct kfc_blockdev *bd, const char *path)
 	return 0;
 }
 
-/**
- * kfc_blockdev_open() - claim a block device for reading and writing
- * @path: its path
- *
- * Whatever is wrong with it is said in one line of the log. Nothing is
- * written.
- *
- * Context: a process, whose view of the file system counts; sleeps.
- * Return: the device, or ERR_PTR: -ENOENT, -ENOTBLK, -EBUSY, -EROFS,
- * -EOPNOTSUPP (zoned), -EINVAL (blocks too large, named twice), -ENOMEM and
- * what the driver says.
- */
-struct kfc_dev *kfc_blockdev_open(const char *path)
+static struct kfc_dev *kfc_blockdev_open(const char *path)
 {
 	struct kfc_blockdev *bd;
 	dev_t dev;
@@ -487,19 +413,10 @@ free:
 	return ERR_PTR(err);
 }
 
-/**
- * kfc_blockdev_close() - let go of a device
- * @d: from kfc_blockdev_open(), or NULL
- *
- * Waits for all I/O. Context: a process; sleeps. Nobody starts I/O any more.
- */
-void kfc_blockdev_close(struct kfc_dev *d)
+static void kfc_blockdev_close(struct kfc_dev *d)
 {
-	struct kfc_blockdev *bd;
+	struct kfc_blockdev *bd = to_blockdev(d);
 
-	if (!d)
-		return;
-	bd = to_blockdev(d);
 	percpu_ref_kill(&bd->ios);
 	wait_for_completion(&bd->idle);
 	destroy_workqueue(bd->wq);
@@ -511,4 +428,144 @@ void kfc_blockdev_close(struct kfc_dev *d)
 	invalidate_bdev(bd->b.bdev);
 	kfc_bdev_close(&bd->b);
 	kfree(bd);
+}
+
+/* What is wrong with the paths of device= themselves? @copy is cut up. */
+static int kfc_blockdevs_check(const char *paths, char *copy)
+{
+	char *path[KFC_DEVICES_MAX];
+	u32 i, nr = 0;
+
+	while (copy) {
+		if (nr == KFC_DEVICES_MAX) {
+			pr_err("device=%s: allowed are up to %u devices\n",
+			       paths, KFC_DEVICES_MAX);
+			return -EINVAL;
+		}
+		path[nr] = strsep(&copy, ",");
+		if (!*path[nr]) {
+			pr_err("device=%s: no path before or behind a comma\n",
+			       paths);
+			return -EINVAL;
+		}
+		for (i = 0; i < nr; i++) {
+			if (strcmp(path[i], path[nr]))
+				continue;
+			pr_err("device=%s: one device named twice\n", paths);
+			return -EINVAL;
+		}
+		nr++;
+	}
+	return 0;
+}
+
+/* One of the paths of device=; *@next is the rest of them, NULL behind the last. */
+static int kfc_blockdevs_next(char **next, struct kfc_dev **devs, u32 *nr)
+{
+	const char *path = strsep(next, ",");
+	struct kfc_dev *d;
+	dev_t dev;
+	u32 i;
+
+	for (i = 0; i < *nr && !lookup_bdev(path, &dev); i++) {
+		if (to_blockdev(devs[i])->b.bdev->bd_dev != dev)
+			continue;
+		pr_err("device=%s: one device named twice\n", path);
+		return -EINVAL;
+	}
+	d = kfc_blockdev_open(path);
+	if (IS_ERR(d))
+		return PTR_ERR(d);
+	devs[(*nr)++] = d;
+	return 0;
+}
+
+/**
+ * kfc_blockdevs_open() - claim block devices for reading and writing
+ * @paths: their paths, separated by commas; or one path that has a comma
+ * @devs: gets the devices
+ * @nr: gets how many there are
+ *
+ * Whatever is wrong with one is said in one line of the log. Nothing is
+ * written.
+ *
+ * Context: a process, whose view of the file system counts; sleeps.
+ * Return: 0, or with nothing left behind -ENOENT, -ENOTBLK, -EBUSY, -EROFS,
+ * -EOPNOTSUPP (zoned), -EINVAL (blocks too large, too many, named twice),
+ * -ENOMEM and what the driver says.
+ */
+int kfc_blockdevs_open(const char *paths, struct kfc_dev **devs, u32 *nr)
+{
+	char *copy = kstrdup(paths, GFP_KERNEL), *next = copy;
+	dev_t dev;
+	int err;
+
+	*nr = 0;
+	if (!copy)
+		return -ENOMEM;
+	if (strchr(paths, ',') && !lookup_bdev(paths, &dev)) {
+		devs[0] = kfc_blockdev_open(paths);
+		err = PTR_ERR_OR_ZERO(devs[0]);
+		*nr = !err;
+		goto free;
+	}
+	err = kfc_blockdevs_check(paths, copy);
+	memcpy(copy, paths, strlen(paths));
+	while (!err && next)
+		err = kfc_blockdevs_next(&next, devs, nr);
+free:
+	kfree(copy);
+	if (err)
+		kfc_blockdevs_close(devs, nr);
+	return err;
+}
+
+/**
+ * kfc_blockdevs_close() - let go of devices
+ * @devs: from kfc_blockdevs_open()
+ * @nr: how many; 0 afterwards
+ *
+ * Waits for all I/O. Context: a process; sleeps. Nobody starts I/O any more.
+ */
+void kfc_blockdevs_close(struct kfc_dev **devs, u32 *nr)
+{
+	while (*nr)
+		kfc_blockdev_close(devs[--*nr]);
+}
+
+/**
+ * kfc_blockdevs_gather() - reads from now on may be submitted together
+ * @devs: from kfc_blockdevs_open()
+ * @nr: how many, or 0
+ * @plug: where they are gathered, on the stack
+ *
+ * It takes one ring of a device's bell for all of them, and where there is a
+ * scheduler no thread to run it for each. They go when there are some dozens, or
+ * by kfc_blockdevs_let_go(), which the caller does not keep them waiting for.
+ * A plug is emptied without regard to NOWAIT, so none is for a driver that may
+ * sleep.
+ *
+ * Context: the thread that reads. Return: whether they are gathered
+ */
+bool kfc_blockdevs_gather(struct kfc_dev **devs, u32 nr, struct blk_plug *plug)
+{
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		if (to_blockdev(devs[i])->may_sleep)
+			return false;
+	if (nr)
+		blk_start_plug(plug);
+	return nr;
+}
+
+/**
+ * kfc_blockdevs_let_go() - submit what was gathered
+ * @plug: of kfc_blockdevs_gather() that returned true
+ *
+ * Context: the same thread; does not sleep.
+ */
+void kfc_blockdevs_let_go(struct blk_plug *plug)
+{
+	blk_finish_plug(plug);
 }

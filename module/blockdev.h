@@ -6,9 +6,9 @@
 
 struct blk_plug;
 
-struct kfc_dev *kfc_blockdev_open(const char *path);
-void kfc_blockdev_close(struct kfc_dev *d);
-bool kfc_blockdev_gather(struct kfc_dev *d, struct blk_plug *plug);
-void kfc_blockdev_let_go(struct blk_plug *plug);
+int kfc_blockdevs_open(const char *paths, struct kfc_dev **devs, u32 *nr);
+void kfc_blockdevs_close(struct kfc_dev **devs, u32 *nr);
+bool kfc_blockdevs_gather(struct kfc_dev **devs, u32 nr, struct blk_plug *plug);
+void kfc_blockdevs_let_go(struct blk_plug *plug);
 
 #endif /* KFC_BLOCKDEV_H */

@@ -23,6 +23,22 @@ static u32 max_read_pages(const struct kfc_config *cfg)
 }
 
 /**
+ * kfc_cache_pages() - size of all devices
+ * @c: the cache; its devices are open
+ *
+ * Return: pages of KFC_PAGE bytes, 0 without a device
+ */
+u64 kfc_cache_pages(const struct kfc_cache *c)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < c->nr_devs; i++)
+		pages += c->devs[i]->pages;
+	return pages;
+}
+
+/**
  * kfc_cache_bound() - the most memory that the store takes
  * @c: the cache; its configuration is complete and the device known
  *
@@ -31,15 +47,15 @@ static u32 max_read_pages(const struct kfc_config *cfg)
  */
 u64 kfc_cache_bound(const struct kfc_cache *c)
 {
-	u64 slabs = c->dev ? div_u64(c->dev->pages * KFC_PAGE,
-				     c->cfg.slab_bytes) : 0;
+	u64 slabs = div_u64(kfc_cache_pages(c) * KFC_PAGE, c->cfg.slab_bytes);
 	u64 index = kfc_index_size(c->cfg.index_bytes);
 
-	return kfc_index_bound(index) + kfc_log_bound(&c->cfg, slabs) +
+	return kfc_index_bound(index) +
+	       kfc_log_bound(&c->cfg, slabs, c->nr_devs) +
 	       kfc_restart_bound(c) +
-	       (c->dev ? 0 : kfc_ghost_bytes(&c->cfg)) +
+	       (c->nr_devs ? 0 : kfc_ghost_bytes(&c->cfg)) +
 	       ARRAY_SIZE(c->dumping) * KFC_PAGE +
-	       (c->dev ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
+	       (c->nr_devs ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
 }
 
 static int start_empty(struct kfc_cache *c, struct kfc_geometry *geo)
@@ -53,7 +69,7 @@ static int start_empty(struct kfc_cache *c, struct kfc_geometry *geo)
 
 /**
  * kfc_cache_init() - make a cache and start its background thread
- * @c: the cache, with cfg, counters and dev set
+ * @c: the cache, with cfg, counters and devs set
  *
  * Context: may sleep. Return: 0 or a negative errno with nothing left behind
  */
@@ -63,7 +79,7 @@ int kfc_cache_init(struct kfc_cache *c)
 	int err;
 
 	/* First: it may say that the index can't be as large as was asked. */
-	err = c->dev ? kfc_super_load(c, &geo) : start_empty(c, &geo);
+	err = c->nr_devs ? kfc_super_load(c, &geo) : start_empty(c, &geo);
 	if (err)
 		return err;
 	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes),
@@ -74,7 +90,7 @@ int kfc_cache_init(struct kfc_cache *c)
 	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
 	if (err)
 		goto index;
-	err = c->dev ? kfc_restart_init(c) : kfc_ghost_init(c);
+	err = c->nr_devs ? kfc_restart_init(c) : kfc_ghost_init(c);
 	if (err)
 		goto log;
 	err = kfc_log_start(c);
@@ -95,9 +111,26 @@ super:
 	return err;
 }
 
-/* Whatever a later load may pick up, it is nothing that was lost here. */
-static void unload_device(struct kfc_cache *c)
+/* It is enough that one of the devices takes it. */
+static int give_up(struct kfc_cache *c)
 {
+	int err = 0;
+	u32 nr;
+
+	if (c->log.disowned)
+		return 0;
+	for (nr = 0; nr < c->nr_devs; nr++) {
+		err = kfc_super_give_up(c, nr);
+		if (!err)
+			break;
+	}
+	return err;
+}
+
+/* Whatever a later load may pick up, it is nothing that was lost here. */
+static void unload_devices(struct kfc_cache *c)
+{
+	const char *name = c->devs[0]->name;
 	bool clean = false;
 	u64 items = 0;
 	int err = 0;
@@ -110,14 +143,14 @@ static void unload_device(struct kfc_cache *c)
 		err = kfc_super_unload(c, clean, items);
 	if (READ_ONCE(c->log.failed)) {
 		clean = false;
-		err = c->log.disowned ? 0 : kfc_super_give_up(c);
+		err = give_up(c);
 	}
 	if (err && READ_ONCE(c->log.failed))
 		pr_warn("kfatcache: %s: failed, and that cannot be written to it, error %d: do not load it with recover=crash, take format=new\n",
-			c->dev->name, err);
+			name, err);
 	else if (err || !clean)
 		pr_warn("kfatcache: %s: not unloaded cleanly, error %d: the next load starts empty\n",
-			c->dev->name, err);
+			name, err);
 }
 
 /**
@@ -132,8 +165,8 @@ void kfc_cache_exit(struct kfc_cache *c)
 	kfc_restart_finish(c);
 	kfc_log_stop(c);
 	kfc_index_stop(&c->index);
-	if (c->dev)
-		unload_device(c);
+	if (c->nr_devs)
+		unload_devices(c);
 	kfc_restart_exit(c);
 	kfc_ghost_exit(c);
 	kfc_log_exit(c);

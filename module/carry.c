@@ -7,7 +7,6 @@
  * a client's unique and for whoever modifies it meanwhile. It takes another
  * use for it to be carried again.
  */
-#include <linux/completion.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -39,17 +38,18 @@ u32 kfc_carry_max(const struct kfc_config *cfg)
 }
 
 /**
- * kfc_carry_init() - get the memory that reclaim needs
+ * kfc_carry_init() - get the memory to read what reclaim wants of a device
  * @c: the cache
+ * @m: the device
  *
  * Context: may sleep. Return: 0 or -ENOMEM; kfc_carry_exit() is due anyway
  */
-int kfc_carry_init(struct kfc_cache *c)
+int kfc_carry_init(struct kfc_cache *c, struct kfc_member *m)
 {
-	struct kfc_window *w = &c->log.window;
+	struct kfc_window *w = &m->window;
 	u32 i;
 
-	w->max = c->dev ? kfc_carry_max(&c->cfg) : 1;
+	w->max = kfc_carry_max(&c->cfg);
 	w->pages = kvcalloc(w->max, sizeof(*w->pages), GFP_KERNEL);
 	w->ok = kvcalloc(w->max, sizeof(*w->ok), GFP_KERNEL);
 	if (!w->pages || !w->ok)
@@ -65,13 +65,13 @@ int kfc_carry_init(struct kfc_cache *c)
 
 /**
  * kfc_carry_exit() - give it back
- * @l: the log
+ * @m: the device
  *
  * Context: may sleep.
  */
-void kfc_carry_exit(struct kfc_log *l)
+void kfc_carry_exit(struct kfc_member *m)
 {
-	struct kfc_window *w = &l->window;
+	struct kfc_window *w = &m->window;
 	u32 i;
 
 	for (i = 0; w->pages && i < w->max && w->pages[i]; i++)
@@ -107,7 +107,7 @@ void kfc_carry_begin(struct kfc_cache *c, struct kfc_slab *s,
 	/* Whatever is used how often, sets get their place in the end. */
 	if (c->log.in_vain >= KFC_CARRY_TRIES || kfc_rare("carry_nothing"))
 		cy->left = 0;
-	c->log.window.nr = 0;
+	kfc_slab_member(&c->log, s)->window.nr = 0;
 }
 
 /* Does the slot of an entry mean a record here that was used since? */
@@ -130,47 +130,23 @@ static bool was_used(struct kfc_cache *c, struct kfc_slab *s,
 	return home & KFC_SLOT_FETCHED && kfc_slot_page(home) == page;
 }
 
-struct carry_read {
-	struct kfc_io io;
-	struct completion done;
-};
-
-static void carry_read_done(struct kfc_io *io)
-{
-	complete(&container_of(io, struct carry_read, io)->done);
-}
-
 static void read_window(struct kfc_cache *c, struct kfc_slab *s, u32 first,
 			u32 nr)
 {
-	struct carry_read rd = {
-		.io.nr_pages = nr,
-		.io.done = carry_read_done,
-		.io.on_stack = true,
-	};
+	struct kfc_window *w = &kfc_slab_member(&c->log, s)->window;
 	u64 seed = kfc_slab_seed(&c->log, s->seq);
-	struct kfc_window *w = &c->log.window;
-	struct kfc_log *l = &c->log;
+	int err;
 	u32 i;
 
 	w->first = first;
 	w->nr = nr;
-	init_completion(&rd.done);
-	rd.io.pages = w->pages;
-	rd.io.page_no = l->geo.slabs_at + (u64)(s - l->slabs) * l->slab_pages +
-			first;
 	kfc_count(c, reclaim_reads);
 	kfc_count_add(c, reclaim_read_bytes, (u64)nr * KFC_PAGE);
-	c->dev->ops->read(c->dev, &rd.io);
-	wait_for_completion(&rd.done);
-	destroy_work_on_stack(&rd.io.work);
-	kfc_log_io_result(c, rd.io.err);
-	if (rd.io.err)
-		kfc_count(c, read_errors);
+	err = kfc_member_read(c, s, first, w->pages, nr, false);
 	for (i = 0; i < nr; i++) {
-		w->ok[i] = !rd.io.err && kfc_page_ok(page_address(w->pages[i]),
-						     seed, first + i);
-		if (!rd.io.err && !w->ok[i])
+		w->ok[i] = !err && kfc_page_ok(page_address(w->pages[i]), seed,
+					       first + i);
+		if (!err && !w->ok[i])
 			kfc_count(c, bad_page);
 	}
 	/* The slabs that are to be written have waited long enough. */
@@ -185,7 +161,7 @@ static struct page **read_pages(struct kfc_cache *c, struct kfc_slab *s,
 				const struct kfc_sum_entry *e, u32 before,
 				u64 slot)
 {
-	struct kfc_window *w = &c->log.window;
+	struct kfc_window *w = &kfc_slab_member(&c->log, s)->window;
 	u32 first = kfc_slot_page(slot) % c->log.slab_pages, end, page;
 	struct kfc_lookup lk;
 
@@ -193,7 +169,7 @@ static struct page **read_pages(struct kfc_cache *c, struct kfc_slab *s,
 	end = min(end, c->log.slab_pages);
 	if (w->nr && first >= w->first && end <= w->first + w->nr)
 		return w->pages + (first - w->first);
-	if (end - first > w->max || READ_ONCE(c->log.failed))
+	if (end - first > w->max || kfc_slab_lost(&c->log, s))
 		return NULL;
 	for (page = first; before--; ) {
 		u32 at = le32_to_cpu((--e)->off) / KFC_PAGE;
@@ -234,6 +210,7 @@ static bool pages_ok(const struct kfc_window *w, struct page **pages, u32 nr)
 bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
 	       const struct kfc_sum_entry *e, u32 before)
 {
+	const struct kfc_window *w = &kfc_slab_member(&c->log, s)->window;
 	struct kfc_lookup lk;
 	struct page **pages;
 	struct kfc_buf *b;
@@ -250,12 +227,12 @@ bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
 		pages = kfc_buf_pages(&c->log, b, lk.slot);
 	else
 		pages = read_pages(c, s, e, before, lk.slot);
-	if (!pages || (!b && !pages_ok(&c->log.window, pages, 1)) ||
+	if (!pages || (!b && !pages_ok(w, pages, 1)) ||
 	    !kfc_store_meant(c, pages, &lk))
 		goto dropped;
 	bytes = lk.rec.head + lk.rec.vlen;
 	if (bytes > cy->left ||
-	    (!b && !pages_ok(&c->log.window, pages,
+	    (!b && !pages_ok(w, pages,
 			     kfc_rec_pages(lk.rec.off, bytes))))
 		goto dropped;
 	err = kfc_store_rewrite(c, &lk, 0);

@@ -12,6 +12,8 @@ struct kfc_dev;
 /* A page of the device, whatever the machine's PAGE_SIZE is. */
 #define KFC_PAGE_SHIFT	12
 #define KFC_PAGE	4096U
+/* Devices of one cache; a superblock has a bit for each. */
+#define KFC_DEVICES_MAX	8
 
 /**
  * struct kfc_io - one read or write of whole pages
@@ -49,7 +51,7 @@ struct kfc_io {
  * @read: start a read; what cannot be submitted at once goes on from a work
  *	item. Does not wait for the device, but a driver may sleep to take a
  *	request: not under a spinlock or RCU. Completes through io->done
- * @write: start a write; may sleep
+ * @write: start a write; likewise
  * @flush: make all completed writes durable; sleeps
  * @discard: tell the device that pages are of no use; with none of them only
  *	asks whether it can be told: -EOPNOTSUPP. Sleeps; may be NULL

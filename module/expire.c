@@ -353,7 +353,7 @@ static void sweep_entry(struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 static void sweep_memory(struct kfc_sweep *sw)
 {
 	struct kfc_cache *c = sw->c;
-	struct kfc_sum_entry *e = page_address(c->log.window.pages[0]);
+	struct kfc_sum_entry *e = page_address(c->log.scratch);
 	u32 i, n, page, end = DIV_ROUND_UP(READ_ONCE(sw->s->end), KFC_PAGE);
 
 	for (page = 0; page < end; page++) {
@@ -433,7 +433,7 @@ static void sweep_slab(struct kfc_cache *c, struct kfc_slab *s, u32 nr_recs)
 	xchg(&s->next_expiry, U32_MAX);
 	if (sw.b)
 		sweep_memory(&sw);
-	else if (c->dev && !READ_ONCE(c->log.failed))
+	else if (c->nr_devs && !kfc_slab_lost(&c->log, s))
 		sweep_device(&sw);
 }
 

@@ -40,7 +40,7 @@ struct kfc_ghost {
  * @order: last order number given out (the CAS value), epoch in the high bits;
  *	grows under the bucket lock of the key that draws it
  * @valid_from: records with a lower order number are gone (flush_all)
- * @kept_from: @valid_from as it is on the device; writer thread, READ_ONCE
+ * @kept_from: @valid_from as it is on a device; writer thread, READ_ONCE
  *	elsewhere
  * @flush_at: kfc_now() at which a delayed flush_all falls due, 0 for none
  * @wall_base: wall clock at load less boottime then, in seconds; constant
@@ -49,9 +49,10 @@ struct kfc_ghost {
  * @index: where each object lies
  * @log: the objects
  * @ghost: of memtier.c, empty with a device
- * @dev: the device, NULL in memory-only mode; constant after load
+ * @devs: the devices, in the order of the set; constant after load
+ * @nr_devs: how many, 0 in memory-only mode; constant
  * @uuid: of the superblock; constant after load
- * @super: super.c's own, NULL in memory-only mode
+ * @super: super.c's own, one a device; NULL in memory-only mode
  * @saved: what the last unload left
  * @restart: restart.c's own, NULL in memory-only mode; constant after load
  * @loading: entries of the last load are still on their way to the index; set
@@ -87,7 +88,8 @@ struct kfc_cache {
 	struct kfc_index index;
 	struct kfc_log log;
 	struct kfc_ghost ghost;
-	struct kfc_dev *dev;
+	struct kfc_dev *devs[KFC_DEVICES_MAX];
+	u32 nr_devs;
 	uuid_t uuid;
 	struct kfc_super_state *super;
 	struct kfc_saved saved;
@@ -119,6 +121,7 @@ u64 kfc_now(const struct kfc_cache *c);
 
 int kfc_cache_init(struct kfc_cache *c);
 void kfc_cache_exit(struct kfc_cache *c);
+u64 kfc_cache_pages(const struct kfc_cache *c);
 u64 kfc_cache_bound(const struct kfc_cache *c);
 int kfc_cache_resize(struct kfc_cache *c, u64 bytes);
 

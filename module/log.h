@@ -11,6 +11,7 @@
 #include "dev.h"
 #include "expire.h"
 #include "index.h"
+#include "member.h"
 #include "record.h"
 #include "super.h"
 
@@ -73,8 +74,10 @@ struct kfc_buf {
  *	written under the head's lock
  * @nr_recs: records; written under the head's lock while OPEN
  * @end: where the last record ends; likewise
+ * @home: its number among the slabs of its device; constant
  * @state: enum kfc_slab_state; log->lock
  * @kept: opened for what is kept; log->lock, READ_ONCE
+ * @dev: number of its device; constant. 0 where it has none
  */
 struct kfc_slab {
 	struct list_head list;
@@ -85,6 +88,7 @@ struct kfc_slab {
 	atomic_t pins;
 	atomic_t live;
 	atomic_t holds;
+	u32 home;
 	u64 min_order;
 	u32 last_expiry;
 	u32 next_expiry;
@@ -93,6 +97,7 @@ struct kfc_slab {
 	u32 end;
 	u8 state;
 	bool kept;
+	u8 dev;
 };
 
 /**
@@ -116,45 +121,11 @@ enum kfc_head_kind {
 #define KFC_MAX_HEADS	64
 /* So many times the memory of the load may become of it at run time. */
 #define KFC_LOG_GROWTH	4
-/* Slabs that may be on their way to the device at once. */
-#define KFC_WRITES	2
-/* I/O errors in a row that make a device a failed one. */
-#define KFC_MAX_ERRORS	16
-
-/**
- * struct kfc_write - a slab on its way to the device
- * @io: the I/O
- * @slab: which, NULL while this one is idle; the writer thread alone
- * @log: whose
- * @done: set when @io has ended
- */
-struct kfc_write {
-	struct kfc_io io;
-	struct kfc_slab *slab;
-	struct kfc_log *log;
-	bool done;
-};
-
-/**
- * struct kfc_window - pages of a slab on the device that reclaim has read
- * @pages: room for them, at least one. The first is also where entries of what
- *	lies in memory are gathered; kfc_carry_begin() forgets what was read
- * @ok: which of them passed their checksum
- * @max: how many there may be
- * @first: the first, counted from the slab's
- * @nr: how many there are
- */
-struct kfc_window {
-	struct page **pages;
-	bool *ok;
-	u32 max;
-	u32 first;
-	u32 nr;
-};
-
 /**
  * struct kfc_log - the log
- * @geo: where slabs lie on the device; constant
+ * @geo: where things lie on the devices; constant
+ * @members: the devices
+ * @nr_members: how many; constant
  * @slabs: all slabs; constant
  * @nr_slabs: how many
  * @nr_all: with those behind them, which copies of what is on the device lie in
@@ -175,10 +146,12 @@ struct kfc_window {
  * @stored: STORED slabs, oldest first
  * @resident: those of them that have a buffer, and of what is kept
  * @drain: DRAIN slabs
+ * @held: those of them that reads pin on a device that takes its time
  * @bufs: buffers without a slab, zeroed
  * @nr_free: length of @free
  * @nr_ready: length of @ready
  * @nr_stored: length of @stored
+ * @nr_out: slabs that left with a device that has failed
  * @nr_new: buffers that hold what is new, and not what is kept
  * @copy_free: slabs of copies without a buffer
  * @copy_ready: READY ones
@@ -187,16 +160,14 @@ struct kfc_window {
  * @nr_heads: how many heads sets have
  * @heads: the heads; behind them one for what reclaim carries forward, and one
  *	for copies
- * @window: writer thread alone
+ * @scratch: a page where entries of what lies in memory are gathered; writer
+ *	thread alone
  * @in_vain: slabs reclaimed since sets got one; writer thread alone
- * @writes: writer thread alone
- * @errors: I/O errors in a row
- * @failed: the device is given up; set once, READ_ONCE elsewhere
+ * @failed: the last device has failed; set once, READ_ONCE elsewhere
  * @starved: a set found no place since the last READY slab
  * @kicked: there may be work for the writer thread
- * @swept: the entries of a failed device are out of the index
- * @disown: writes the superblock of a failed device
- * @disowned: it did
+ * @swept: and the entries are out of the index
+ * @disowned: the superblock of one of the failed devices says so
  * @disown_at: jiffies from which on to try again; writer thread alone
  * @dirty: buffers that wait to be zeroed; writer thread alone
  * @orphans: pages that a socket still held when their buffer was reused, with
@@ -209,6 +180,8 @@ struct kfc_window {
  */
 struct kfc_log {
 	struct kfc_geometry geo;
+	struct kfc_member members[KFC_DEVICES_MAX];
+	u32 nr_members;
 	struct kfc_slab *slabs;
 	u32 nr_slabs;
 	u32 nr_all;
@@ -227,10 +200,12 @@ struct kfc_log {
 	struct list_head stored;
 	struct list_head resident[2];
 	struct list_head drain;
+	struct list_head held;
 	struct list_head bufs;
 	u32 nr_free;
 	u32 nr_ready;
 	u32 nr_stored;
+	u32 nr_out;
 	u32 nr_new;
 	struct list_head copy_free;
 	struct list_head copy_ready;
@@ -238,15 +213,12 @@ struct kfc_log {
 	u32 nr_copies;
 	u32 nr_heads;
 	struct kfc_head *heads;
-	struct kfc_window window;
+	struct page *scratch;
 	u32 in_vain;
-	struct kfc_write writes[KFC_WRITES];
-	atomic_t errors;
 	bool failed;
 	bool starved;
 	bool kicked;
 	bool swept;
-	struct work_struct disown;
 	bool disowned;
 	unsigned long disown_at;
 	struct list_head dirty;
@@ -309,7 +281,7 @@ struct kfc_log_info {
 	u64 index_growths;
 	u64 index_put_off;
 	u64 io_queue;
-	bool dev_failed;
+	u32 devs_failed;
 };
 
 /* log.c */
@@ -335,7 +307,7 @@ int kfc_buf_add(struct kfc_log *l);
 void kfc_buf_remove(struct kfc_log *l, struct kfc_buf *b);
 void kfc_log_kick(struct kfc_log *l);
 void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info);
-u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs);
+u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs, u32 nr_devs);
 
 static inline struct kfc_slab *kfc_slab_of(const struct kfc_log *l, u64 slot)
 {
@@ -363,6 +335,43 @@ static inline bool kfc_slab_sums(const struct kfc_log *l,
 	return l->geo.nr_slabs && !kfc_slab_copies(l, s);
 }
 
+/* Where page @page of a slab lies on its device. */
+static inline u64 kfc_slab_at(const struct kfc_log *l,
+			      const struct kfc_slab *s, u32 page)
+{
+	return l->members[s->dev].slabs_at + (u64)s->home * l->slab_pages +
+	       page;
+}
+
+/* Has the device of a slab failed? Of memory alone it never has. */
+static inline bool kfc_slab_lost(const struct kfc_log *l,
+				 const struct kfc_slab *s)
+{
+	return READ_ONCE(l->members[s->dev].failed) && !kfc_slab_copies(l, s);
+}
+
+static inline struct kfc_member *kfc_slab_member(struct kfc_log *l,
+						 const struct kfc_slab *s)
+{
+	return &l->members[s->dev];
+}
+
+/* Has a device failed? */
+static inline bool kfc_member_failed(const struct kfc_log *l, u32 nr)
+{
+	return READ_ONCE(l->members[nr].failed);
+}
+
+/* A bit for each device that has failed. */
+static inline u32 kfc_log_lost(const struct kfc_log *l)
+{
+	u32 nr, lost = 0;
+
+	for (nr = 0; nr < l->nr_members; nr++)
+		lost |= (u32)kfc_member_failed(l, nr) << nr;
+	return lost;
+}
+
 /* Of those beside the ones that sets have. */
 static inline struct kfc_head *kfc_log_head(const struct kfc_log *l,
 					    enum kfc_head_kind kind)
@@ -375,10 +384,14 @@ static inline u32 kfc_log_heads(const struct kfc_log *l)
 	return l->nr_heads + KFC_HEAD_KINDS - 1;
 }
 
-/* Buffers that a log needs: each head has one open, one follows it. */
+/*
+ * Buffers that it takes to go on: each head has one open, one follows it. A
+ * device that hangs can have no more than leaves as many to each of the others.
+ */
 static inline u32 kfc_log_least(const struct kfc_log *l)
 {
-	return max_t(u32, 4, 2 * l->nr_heads + 2);
+	return max_t(u32, 4, 2 * l->nr_heads + 2) *
+	       max_t(u32, 1, l->nr_members);
 }
 
 /* What ties the pages of a slab to this life of it. */
@@ -398,8 +411,6 @@ bool kfc_log_step(struct kfc_cache *c);
 int kfc_log_start(struct kfc_cache *c);
 void kfc_log_stop(struct kfc_cache *c);
 void kfc_log_settle(struct kfc_cache *c);
-void kfc_log_io_result(struct kfc_cache *c, int err);
-void kfc_log_fail(struct kfc_cache *c, const char *why);
 void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s);
 
 bool kfc_log_writes(struct kfc_cache *c);
@@ -416,8 +427,8 @@ struct kfc_carry {
 
 /* carry.c */
 u32 kfc_carry_max(const struct kfc_config *cfg);
-int kfc_carry_init(struct kfc_cache *c);
-void kfc_carry_exit(struct kfc_log *l);
+int kfc_carry_init(struct kfc_cache *c, struct kfc_member *m);
+void kfc_carry_exit(struct kfc_member *m);
 u32 kfc_carry_reserve(const struct kfc_cache *c);
 void kfc_carry_begin(struct kfc_cache *c, struct kfc_slab *s,
 		     struct kfc_carry *cy);

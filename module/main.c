@@ -4,7 +4,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/err.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/percpu.h>
@@ -33,17 +32,11 @@ static int kfc_failed(int err)
 	return err;
 }
 
-static int kfc_open_device(struct kfc_cache *c)
+static int kfc_open_devices(struct kfc_cache *c)
 {
-	struct kfc_dev *d;
-
 	if (!c->cfg.device)
 		return 0;
-	d = kfc_blockdev_open(c->cfg.device);
-	if (IS_ERR(d))
-		return PTR_ERR(d);
-	c->dev = d;
-	return 0;
+	return kfc_blockdevs_open(c->cfg.device, c->devs, &c->nr_devs);
 }
 
 static void kfc_stop(struct kfc_cache *c)
@@ -54,7 +47,7 @@ static void kfc_stop(struct kfc_cache *c)
 	kfc_net_stop(c);
 	kfc_cmd_exit(c);
 	kfc_cache_exit(c);
-	kfc_blockdev_close(c->dev);
+	kfc_blockdevs_close(c->devs, &c->nr_devs);
 	kfc_authfile_stop(c);
 	kfc_params_free(&c->cfg);
 }
@@ -71,11 +64,12 @@ static int kfc_start(struct kfc_cache *c)
 	err = kfc_authfile_start(c);
 	if (err)
 		goto params;
-	err = kfc_failed(kfc_open_device(c));
+	err = kfc_failed(kfc_open_devices(c));
 	if (err)
 		goto auth;
-	kfc_params_index(&c->cfg, c->dev ? c->dev->pages << KFC_PAGE_SHIFT : 0);
-	err = kfc_bound_check(c);
+	err = kfc_params_devices(&c->cfg, c->nr_devs,
+				 kfc_cache_pages(c) << KFC_PAGE_SHIFT) ?:
+	      kfc_bound_check(c);
 	if (err)
 		goto device;
 	err = kfc_failed(kfc_cache_init(c));
@@ -111,7 +105,7 @@ cmd:
 cache:
 	kfc_cache_exit(c);
 device:
-	kfc_blockdev_close(c->dev);
+	kfc_blockdevs_close(c->devs, &c->nr_devs);
 auth:
 	kfc_authfile_stop(c);
 params:

@@ -117,7 +117,7 @@ bool kfc_tier_keeps(struct kfc_cache *c, const struct kfc_key *key)
 	struct kfc_ipos pos;
 	u64 *unused, v;
 
-	if (c->dev || !READ_ONCE(c->cfg.reinsert_pct))
+	if (c->nr_devs || !READ_ONCE(c->cfg.reinsert_pct))
 		return false;
 	if (remembered(c, key->hash))
 		return true;

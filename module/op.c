@@ -60,7 +60,7 @@ static void dump_done(struct kfc_op *op)
 	struct kfc_cache *c = op->ev.client->cache;
 
 	atomic_dec(&c->reads);
-	kfc_log_io_result(c, op->rd.io.err);
+	kfc_member_result(c, op->rd.slab->dev, op->rd.io.err);
 	if (op->rd.io.err)
 		kfc_count(c, read_errors);
 	kfc_read_unpin(c, &op->rd);

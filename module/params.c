@@ -229,7 +229,7 @@ static const struct kernel_param_ops kfc_number_ops = {
 
 static char *p_device;
 module_param_named(device, p_device, charp, 0444);
-MODULE_PARM_DESC(device, "Block device for the objects, by /dev/disk/by-id/...; without one the cache is in memory only");
+MODULE_PARM_DESC(device, "Block device for the objects, by /dev/disk/by-id/..., or up to 8, separated by commas; without one the cache is in memory only");
 
 static char *p_listen = "127.0.0.1";
 module_param_named(listen, p_listen, charp, 0444);
@@ -261,7 +261,7 @@ MODULE_PARM_DESC(recover, "crash: after a crash rebuild what can be; overwritten
 
 static char *p_uuid;
 module_param_named(uuid, p_uuid, charp, 0444);
-MODULE_PARM_DESC(uuid, "Refuse any device but the one whose superblock has this UUID");
+MODULE_PARM_DESC(uuid, "Refuse any device but those whose superblock has this UUID");
 
 module_param_cb(port, &kfc_number_ops, &kfc_numbers[KFC_PORT],
 		0444);
@@ -627,20 +627,27 @@ int kfc_params_load(struct kfc_config *cfg)
 }
 
 /**
- * kfc_params_index() - the size of the index, now that the device is known
- * @cfg: from kfc_params_load()
- * @device_bytes: its size, 0 without one
+ * kfc_params_devices() - what depends on the devices, now that they are known
+ * @cfg: from kfc_params_load(); gets the size of the index
+ * @nr: how many there are
+ * @bytes: their size, 0 without one
  *
- * Context: any.
+ * Context: any. Return: 0, or -EINVAL with a line
  */
-void kfc_params_index(struct kfc_config *cfg, u64 device_bytes)
+int kfc_params_devices(struct kfc_config *cfg, u32 nr, u64 bytes)
 {
 	u64 most = (u64)totalram_pages() << PAGE_SHIFT >> 3;
-	u64 want = device_bytes ? kfc_super_index_auto(device_bytes) :
+	u64 want = bytes ? kfc_super_index_auto(bytes) :
 		   max(div_u64(cfg->memory_bytes, 10), 1ULL << 20);
 
 	if (cfg->index_auto)
 		cfg->index_bytes = min(want, most);
+	if (cfg->memory_bytes >= 4ULL * cfg->slab_bytes * nr)
+		return 0;
+	pr_err("memory_mb=%llu: with %u devices at least %llu MiB, 4 slabs of %u MiB for each\n",
+	       cfg->memory_bytes >> 20, nr,
+	       4ULL * cfg->slab_bytes * nr >> 20, cfg->slab_bytes >> 20);
+	return -EINVAL;
 }
 
 /**

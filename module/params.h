@@ -27,7 +27,7 @@ enum kfc_format {
  * by everybody else).
  */
 struct kfc_config {
-	const char *device;		/* NULL: memory only */
+	const char *device;		/* paths; NULL: memory only */
 	u16 port;			/* 0: no TCP */
 	const char *listen;		/* "127.0.0.1,::1" */
 	const char *unix_path;		/* NULL: no UNIX socket */
@@ -38,7 +38,7 @@ struct kfc_config {
 	u64 memory_bytes;		/* slab buffers and memory tier */
 	u32 memory_min_mb;		/* pressure leaves so much of it, unless */
 	bool memory_min_auto;		/* ... that follows from memory_bytes */
-	u64 index_bytes;		/* 0 until the device's size is known */
+	u64 index_bytes;		/* 0 until the devices' size is known */
 	bool index_auto;		/* index_mb was not given */
 	u32 slab_bytes;
 	u32 item_max;			/* as memcached's -I, bytes */
@@ -63,7 +63,7 @@ struct kfc_config {
 struct kfc_cache;
 
 int kfc_params_load(struct kfc_config *cfg);
-void kfc_params_index(struct kfc_config *cfg, u64 device_bytes);
+int kfc_params_devices(struct kfc_config *cfg, u32 nr, u64 bytes);
 void kfc_params_live(struct kfc_cache *c);
 void kfc_params_free(struct kfc_config *cfg);
 

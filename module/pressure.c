@@ -23,7 +23,7 @@ static u64 min_bytes(const struct kfc_cache *c)
 	if (!READ_ONCE(c->cfg.memory_min_auto))
 		return (u64)READ_ONCE(c->cfg.memory_min_mb) << 20;
 	/* Without a device the tier is the store: nothing of it is given. */
-	return READ_ONCE(c->cfg.memory_bytes) >> (c->dev ? 1 : 0);
+	return READ_ONCE(c->cfg.memory_bytes) >> (c->nr_devs ? 1 : 0);
 }
 
 static u32 floor_bufs(const struct kfc_cache *c)

@@ -191,7 +191,7 @@ unlock:
 void kfc_promote_used(struct kfc_cache *c, struct kfc_slab *s)
 {
 	struct kfc_log *l = &c->log;
-	struct kfc_sum_entry *e = page_address(l->window.pages[0]);
+	struct kfc_sum_entry *e = page_address(l->scratch);
 	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 	u64 first = (u64)(s - l->slabs) * l->slab_pages;
 	u32 page = DIV_ROUND_UP(s->end, KFC_PAGE), n;

@@ -3,7 +3,7 @@
  * Reclaim: take the slots that point into a slab out of the index, so that its
  * space can go to somebody else.
  */
-#include <linux/completion.h>
+#include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -19,7 +19,7 @@ static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
 		kfc_count(c, reclaimed);
 		return;
 	}
-	if (c->dev) {
+	if (c->nr_devs) {
 		kfc_count(c, ext_objects_evicted);
 		kfc_count_add(c, ext_bytes_evicted, s->end / s->nr_recs);
 	}
@@ -126,28 +126,18 @@ static bool is_slab(struct kfc_cache *c, struct kfc_slab *s,
 static bool is_unreadable(struct kfc_cache *c, struct kfc_slab *s,
 			  struct kfc_slab *arg)
 {
-	return !rcu_access_pointer(s->buf);
+	return kfc_slab_lost(&c->log, s) && !rcu_access_pointer(s->buf);
 }
 
 /**
- * kfc_sweep_unreadable() - drop all entries of a failed device
- * @c: the cache; log.failed is set
+ * kfc_sweep_unreadable() - drop all entries of devices that have failed
+ * @c: the cache
  *
- * Context: the writer thread; sleeps.
+ * But for those whose slab is in memory yet. Context: the writer thread; sleeps.
  */
 void kfc_sweep_unreadable(struct kfc_cache *c)
 {
 	sweep(c, KFC_EVICT_DEVICE, is_unreadable, NULL);
-}
-
-struct sum_read {
-	struct kfc_io io;
-	struct completion done;
-};
-
-static void sum_read_done(struct kfc_io *io)
-{
-	complete(&container_of(io, struct sum_read, io)->done);
 }
 
 /**
@@ -162,13 +152,8 @@ static void sum_read_done(struct kfc_io *io)
  */
 struct page **kfc_slab_summary(struct kfc_cache *c, struct kfc_slab *s, u32 n)
 {
-	struct kfc_log *l = &c->log;
-	struct sum_read rd = {
-		.io.nr_pages = n,
-		.io.done = sum_read_done,
-		.io.on_stack = true,
-	};
 	struct page **pages;
+	int err;
 	u32 i;
 
 	pages = kvcalloc(n, sizeof(*pages), GFP_KERNEL | __GFP_NOWARN);
@@ -180,17 +165,11 @@ struct page **kfc_slab_summary(struct kfc_cache *c, struct kfc_slab *s, u32 n)
 		if (!pages[i])
 			goto free;
 	}
-	init_completion(&rd.done);
-	rd.io.pages = pages;
-	rd.io.page_no = l->geo.slabs_at +
-			(u64)(s - l->slabs + 1) * l->slab_pages - n;
-	c->dev->ops->read(c->dev, &rd.io);
-	wait_for_completion(&rd.done);
-	destroy_work_on_stack(&rd.io.work);
-	kfc_log_io_result(c, rd.io.err);
-	if (!rd.io.err)
+	err = kfc_member_read(c, s, c->log.slab_pages - n, pages, n, true);
+	if (!err)
 		return pages;
-	kfc_count(c, read_errors);
+	if (err == -ETIMEDOUT)
+		return NULL;
 free:
 	for (i = 0; i < n && pages[i]; i++)
 		put_page(pages[i]);
@@ -215,7 +194,7 @@ static void empty_by_records(struct kfc_cache *c, struct kfc_slab *s,
 			     struct kfc_buf *b, struct kfc_carry *cy,
 			     enum kfc_evict why)
 {
-	struct kfc_sum_entry *e = page_address(c->log.window.pages[0]);
+	struct kfc_sum_entry *e = page_address(c->log.scratch);
 	u32 i, page = DIV_ROUND_UP(s->end, KFC_PAGE);
 
 	while (page--) {
@@ -236,7 +215,7 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 	bool ok = true;
 	u32 i;
 
-	if (READ_ONCE(c->log.failed) || kfc_rare("no_summary"))
+	if (kfc_slab_lost(&c->log, s) || kfc_rare("no_summary"))
 		return false;
 	kfc_count(c, reclaim_reads);
 	kfc_count_add(c, reclaim_read_bytes, (u64)n * KFC_PAGE);
@@ -292,7 +271,7 @@ void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 				     cy, why);
 			cond_resched();
 		}
-	} else if (c->dev) {
+	} else if (c->nr_devs) {
 		empty_by_device(c, s, n, cy, why);
 	}
 	if (atomic_read(&s->live))

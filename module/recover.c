@@ -41,18 +41,20 @@ static int kfc_read_summary(struct kfc_recovery *rc, struct kfc_slab *s, u32 n)
 {
 	struct kfc_cache *c = rc->c;
 	struct kfc_log *l = &c->log;
-	u64 end = l->geo.slabs_at + (u64)(s - l->slabs + 1) * l->slab_pages;
 	int err;
 
+	if (kfc_slab_lost(l, s))
+		return -EIO;
 	for (; rc->nr_pages < n; rc->nr_pages++) {
 		rc->pages[rc->nr_pages] = alloc_page(GFP_KERNEL);
 		if (!rc->pages[rc->nr_pages])
 			return -ENOMEM;
 	}
-	err = kfc_super_rw(c->dev, false, end - n, rc->pages, n);
+	err = kfc_super_rw(c->devs[s->dev], false,
+			   kfc_slab_at(l, s, l->slab_pages - n), rc->pages, n);
 	if (err)
 		kfc_count(c, read_errors);
-	kfc_log_io_result(c, err);
+	kfc_member_result(c, s->dev, err);
 	return err;
 }
 
@@ -87,7 +89,8 @@ static void kfc_find_slab(struct kfc_recovery *rc, struct kfc_slab *s)
 	n = DIV_ROUND_UP(nr, KFC_SUM_ENTRIES);
 	if (!kfc_sum_page(rc, 1, 0, seq))
 		return;
-	if (!seq || !nr || n >= l->slab_pages || seq >= rc->epoch_end ||
+	if (!seq || seq < kfc_slab_member(l, s)->seq_from || !nr ||
+	    n >= l->slab_pages || seq >= rc->epoch_end ||
 	    order >= rc->epoch_end || order < rc->c->valid_from)
 		return;
 	s->seq = seq;
@@ -213,7 +216,7 @@ int kfc_recover(struct kfc_cache *c)
 		cond_resched();
 	}
 	pr_info("%s: recovered %llu objects of %u slabs in %u ms\n",
-		c->dev->name, rc.objects, rc.slabs,
+		c->devs[0]->name, rc.objects, rc.slabs,
 		jiffies_to_msecs(jiffies - since));
 	while (rc.nr_pages)
 		put_page(rc.pages[--rc.nr_pages]);

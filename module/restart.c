@@ -80,7 +80,7 @@ struct kfc_restart {
  */
 u64 kfc_restart_bound(const struct kfc_cache *c)
 {
-	if (!c->dev)
+	if (!c->nr_devs)
 		return 0;
 	return sizeof(struct kfc_restart) + KFC_RANGE_PAGES * KFC_PAGE +
 	       div_u64(c->cfg.index_bytes,
@@ -108,13 +108,13 @@ static void kfc_read_some(struct kfc_cache *c, u64 at, u32 from, u32 to,
 
 	if (from == to)
 		return;
-	all = !kfc_super_rw(c->dev, false, page_no + from, rs->pages + from,
-			    to - from);
+	all = !kfc_super_rw(c->devs[0], false, page_no + from,
+			    rs->pages + from, to - from);
 	for (i = from; i < to; i++) {
 		got = all;
 		/* One bad sector does not cost the others. */
-		if (!all && to - from > 1 && !READ_ONCE(c->log.failed))
-			got = !kfc_super_rw(c->dev, false, page_no + i,
+		if (!all && to - from > 1 && !kfc_member_failed(&c->log, 0))
+			got = !kfc_super_rw(c->devs[0], false, page_no + i,
 					    &rs->pages[i], 1);
 		if (!got)
 			kfc_count(c, read_errors);
@@ -146,7 +146,8 @@ static void kfc_restore_slabs(struct kfc_cache *c, struct page *page, u32 first)
 		struct kfc_area_slab *e = &a->slab[i];
 		struct kfc_slab *s = &l->slabs[first + i];
 
-		if (!kfc_slab_sane(l, rs->first_seq, e))
+		if (!kfc_slab_sane(l, rs->first_seq, e) ||
+		    le64_to_cpu(e->seq) < kfc_slab_member(l, s)->seq_from)
 			continue;
 		s->seq = le64_to_cpu(e->seq);
 		atomic64_set(&s->max_order, le64_to_cpu(e->max_order));
@@ -243,7 +244,7 @@ int kfc_restart_init(struct kfc_cache *c)
 	int err = 0;
 	u32 i;
 
-	if (!c->dev)
+	if (!c->nr_devs)
 		return 0;
 	rs = kvzalloc(sizeof(*rs), GFP_KERNEL);
 	if (!rs)
@@ -284,7 +285,7 @@ static bool kfc_slab_came_back(struct kfc_cache *c, struct kfc_slab *s)
 {
 	u64 seq = READ_ONCE(s->seq);
 
-	if (READ_ONCE(c->log.failed) || !seq) {
+	if (kfc_slab_lost(&c->log, s) || !seq) {
 		kfc_count(c, ev_device);
 		return false;
 	}
@@ -428,7 +429,7 @@ static void kfc_load_range(struct kfc_cache *c, u32 range)
 	u64 at = kfc_area_table(c->log.nr_slabs) +
 		 (u64)range * KFC_RANGE_PAGES;
 
-	if (!READ_ONCE(c->log.failed)) {
+	if (!kfc_member_failed(&c->log, 0)) {
 		struct kfc_area_hdr *h = page_address(rs->pages[0]);
 
 		/* The first says how many there are; without it try them all. */
@@ -454,10 +455,10 @@ static void kfc_loaded(struct kfc_cache *c)
 	kfc_count_add(c, ev_device, lost);
 	if (lost)
 		pr_warn("%s: %llu objects are back after %u ms, %llu are lost: parts of the index area cannot be read\n",
-			c->dev->name, rs->restored, ms, lost);
+			c->devs[0]->name, rs->restored, ms, lost);
 	else
 		pr_info("%s: %llu objects are back after %u ms\n",
-			c->dev->name, rs->restored, ms);
+			c->devs[0]->name, rs->restored, ms);
 	/* Pairs with the acquire in kfc_restart_ready(). */
 	smp_store_release(&c->loading, false);
 }

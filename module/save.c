@@ -73,17 +73,18 @@ static int kfc_write_pages(struct kfc_saving *sv, u64 at, u32 nr)
 		h->pages = cpu_to_le16(nr);
 		h->sum = cpu_to_le64(kfc_area_sum(c, h, at + i));
 	}
-	err = kfc_super_rw(c->dev, true, c->log.geo.index_at + at, sv->pages,
+	err = kfc_super_rw(c->devs[0], true, c->log.geo.index_at + at, sv->pages,
 			   nr);
 	if (err)
 		kfc_count(c, write_errors);
-	kfc_log_io_result(c, err);
+	kfc_member_result(c, 0, err);
 	return err;
 }
 
-static void kfc_save_slab(const struct kfc_slab *s, struct kfc_area_slab *e)
+static void kfc_save_slab(const struct kfc_log *l, const struct kfc_slab *s,
+			  struct kfc_area_slab *e)
 {
-	if (s->state != KFC_SLAB_STORED)
+	if (s->state != KFC_SLAB_STORED || kfc_slab_lost(l, s))
 		return;
 	e->seq = cpu_to_le64(s->seq);
 	e->max_order = cpu_to_le64(atomic64_read(&s->max_order));
@@ -104,7 +105,7 @@ static bool kfc_save_table(struct kfc_saving *sv)
 		a = kfc_new_page(sv, 0, KFC_AREA_SLABS_MAGIC, first);
 		a->hdr.nr = cpu_to_le16(n);
 		for (i = 0; i < n; i++)
-			kfc_save_slab(&l->slabs[first + i], &a->slab[i]);
+			kfc_save_slab(l, &l->slabs[first + i], &a->slab[i]);
 		/* All of its slabs would be lost. */
 		if (kfc_write_pages(sv, at, 1))
 			return false;
@@ -122,7 +123,7 @@ static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
 		 (u64)range * KFC_RANGE_PAGES;
 	struct kfc_area_slots *a;
 	u32 line0, last = first;
-	u64 place, items = 0;
+	u64 place, home, items = 0;
 	bool other;
 
 	a = kfc_new_page(sv, 0, KFC_AREA_SLOTS_MAGIC, first);
@@ -139,6 +140,10 @@ static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
 
 			if (!v[i])
 				continue;
+			home = kfc_slot_home(c, &pos, v[i]);
+			/* Its slab is in memory, and has no place to go. */
+			if (kfc_slab_lost(&c->log, kfc_slab_of(&c->log, home)))
+				continue;
 			other = line0 != last;
 			/* With the line before it. */
 			if (n + other >= KFC_AREA_SLOTS) {
@@ -151,8 +156,7 @@ static u64 kfc_save_range(struct kfc_saving *sv, u32 range)
 				a->slot[n++] =
 					cpu_to_le64(kfc_area_line(line0));
 			}
-			a->slot[n++] = cpu_to_le64(kfc_slot_home(c, &pos,
-								 v[i]));
+			a->slot[n++] = cpu_to_le64(home);
 			a->hdr.nr = cpu_to_le16(n);
 			last = line0;
 			items++;
@@ -180,6 +184,8 @@ bool kfc_save(struct kfc_cache *c, struct page **pages, u64 *items)
 
 	sv.epoch = kfc_super_epoch(c);
 	*items = 0;
+	if (kfc_member_failed(&c->log, 0))
+		return false;
 	if (kfc_area_pages(c->index.lines0, c->log.nr_slabs) >
 	    c->log.geo.index_pages)
 		return false;
@@ -187,12 +193,12 @@ bool kfc_save(struct kfc_cache *c, struct page **pages, u64 *items)
 		return false;
 	for (line0 = 0; line0 < c->index.lines0; line0 += KFC_RANGE_LINES) {
 		*items += kfc_save_range(&sv, line0 / KFC_RANGE_LINES);
-		if (READ_ONCE(c->log.failed))
+		if (kfc_member_failed(&c->log, 0))
 			return false;
 		cond_resched();
 	}
 	pr_info("%s: %llu objects are kept for the next load, written in %u ms\n",
-		c->dev->name, *items - sv.lost,
+		c->devs[0]->name, *items - sv.lost,
 		jiffies_to_msecs(jiffies - since));
 	return true;
 }

@@ -2,6 +2,7 @@
 /*
  * The slab table and the buffers: what there is, and who holds it.
  */
+#include <linux/bitops.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -43,18 +44,19 @@ free:
 /**
  * kfc_log_bound() - the most memory that a log takes
  * @cfg: the parameters
- * @nr_slabs: slabs of the device, 0 without one
+ * @nr_slabs: slabs of the devices
+ * @nr_devs: how many devices, 0 without one
  *
  * Return: bytes, pages lent to sockets and replaced ones included
  */
-u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs)
+u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs, u32 nr_devs)
 {
 	u64 bufs = div_u64(cfg->memory_bytes, cfg->slab_bytes);
 	u64 most = bufs * KFC_LOG_GROWTH;
 	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
 
 	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
-	       (nr_slabs ? kfc_carry_max(cfg) : 1) *
+	       KFC_PAGE + (u64)nr_devs * kfc_carry_max(cfg) *
 	       (KFC_PAGE + sizeof(void *)) +
 	       most * slab_pages * sizeof(void *) * 5 / 4 +
 	       (nr_slabs + most) * sizeof(struct kfc_slab) +
@@ -75,6 +77,7 @@ static void init_lists(struct kfc_log *l)
 	INIT_LIST_HEAD(&l->copy_ready);
 	INIT_LIST_HEAD(&l->copies);
 	INIT_LIST_HEAD(&l->drain);
+	INIT_LIST_HEAD(&l->held);
 	INIT_LIST_HEAD(&l->bufs);
 	INIT_LIST_HEAD(&l->dirty);
 	init_waitqueue_head(&l->wait);
@@ -146,10 +149,24 @@ int kfc_log_resize(struct kfc_log *l, u64 bytes)
 	return 0;
 }
 
+/* Slabs go to the devices in turn, as long as each has room for one. */
+static void deal_slabs(struct kfc_log *l)
+{
+	u32 dealt[KFC_DEVICES_MAX] = {}, nr = 0, i;
+
+	for (i = 0; i < l->geo.nr_slabs; i++, nr++) {
+		nr %= l->nr_members;
+		while (dealt[nr] == l->members[nr].nr_slabs)
+			nr = (nr + 1) % l->nr_members;
+		l->slabs[i].dev = nr;
+		l->slabs[i].home = dealt[nr]++;
+	}
+}
+
 /**
  * kfc_log_init() - make an empty log
  * @c: the cache; its configuration is complete
- * @geo: where slabs lie on the device; nr_slabs is 0 without one
+ * @geo: where things lie on the devices; nr_slabs is 0 without any
  * @first_seq: sequence of the first slab, above that of every earlier load
  *
  * Context: may sleep. Return: 0, or -ENOMEM with nothing left behind.
@@ -169,10 +186,11 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->next_seq = first_seq;
 	l->salt = c->hkey.key[0];
 	/* Without a device an open slab is memory that nothing is in yet. */
-	l->nr_heads = clamp_t(u32, l->want_bufs / (c->dev ? 8 : 64), 1,
+	l->nr_heads = clamp_t(u32, l->want_bufs /
+			      (c->nr_devs ? 8 * c->nr_devs : 64), 1,
 			      min_t(u32, c->cfg.threads, KFC_MAX_HEADS));
 	l->nr_all = l->nr_slabs;
-	if (c->dev)
+	if (c->nr_devs)
 		l->nr_all += min_t(u64, l->max_bufs,
 				   div_u64(KFC_SLOT_PAGE + 1, l->slab_pages) -
 				   l->nr_slabs);
@@ -181,10 +199,13 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->heads = kvcalloc(kfc_log_heads(l), sizeof(*l->heads), GFP_KERNEL);
 	l->orphans = kvcalloc(max_orphans(l, l->max_bufs),
 			      sizeof(*l->orphans), GFP_KERNEL);
-	if (!l->slabs || !l->heads || !l->orphans || kfc_expire_init(l))
+	l->scratch = alloc_page(GFP_KERNEL);
+	if (!l->slabs || !l->heads || !l->orphans || !l->scratch ||
+	    kfc_expire_init(l))
 		goto nomem;
-	if (kfc_carry_init(c))
+	if (kfc_members_init(c))
 		goto nomem;
+	deal_slabs(l);
 	for (i = 0; i < kfc_log_heads(l); i++)
 		spin_lock_init(&l->heads[i].lock);
 	for (i = 0; i < l->nr_all; i++) {
@@ -226,7 +247,10 @@ void kfc_log_exit(struct kfc_cache *c)
 	while (l->nr_orphans)
 		put_page(l->orphans[--l->nr_orphans]);
 	kfc_expire_exit(l);
-	kfc_carry_exit(l);
+	kfc_members_exit(l);
+	if (l->scratch)
+		put_page(l->scratch);
+	l->scratch = NULL;
 	kvfree(l->orphans);
 	kvfree(l->heads);
 	vfree(l->slabs);
@@ -321,6 +345,7 @@ void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s)
 void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 {
 	struct kfc_log *l = &c->log;
+	u64 slabs;
 	u32 i;
 
 	memset(info, 0, sizeof(*info));
@@ -340,7 +365,7 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 			info->oldest = min(info->oldest, since);
 		if (rcu_access_pointer(s->buf))
 			info->mem_bytes += used;
-		if (c->dev && READ_ONCE(s->state) == KFC_SLAB_STORED) {
+		if (c->nr_devs && READ_ONCE(s->state) == KFC_SLAB_STORED) {
 			info->dev_bytes_used += used;
 			info->dev_items += live;
 			info->dev_slabs++;
@@ -360,11 +385,12 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 	info->mem_given = (u64)READ_ONCE(l->given_bufs) * l->geo.slab_bytes;
 	info->mem_held = (u64)READ_ONCE(l->nr_bufs) * l->geo.slab_bytes +
 			 (u64)READ_ONCE(l->nr_orphans) * KFC_PAGE;
-	info->dev_limit = c->dev ? (u64)l->nr_slabs * l->geo.slab_bytes : 0;
-	info->slabs_used = l->nr_slabs - READ_ONCE(l->nr_free) -
+	slabs = l->nr_slabs - READ_ONCE(l->nr_out);
+	info->dev_limit = c->nr_devs ? slabs * l->geo.slab_bytes : 0;
+	info->slabs_used = slabs - READ_ONCE(l->nr_free) -
 			   READ_ONCE(l->nr_ready);
 	/* Without a device there are more slabs than may have memory. */
-	info->slabs_total = c->dev ? l->nr_slabs : READ_ONCE(l->want_bufs);
+	info->slabs_total = c->nr_devs ? slabs : READ_ONCE(l->want_bufs);
 	info->slabs_free = max(info->slabs_total, info->slabs_used) -
 			   info->slabs_used;
 	info->index_slots = kfc_index_slots(&c->index);
@@ -375,5 +401,5 @@ void kfc_log_info(struct kfc_cache *c, struct kfc_log_info *info)
 	info->index_growths = READ_ONCE(c->index.growths);
 	info->index_put_off = READ_ONCE(c->index.put_off);
 	info->io_queue = atomic_read(&c->reads);
-	info->dev_failed = READ_ONCE(l->failed);
+	info->devs_failed = hweight32(kfc_log_lost(l));
 }

@@ -246,15 +246,36 @@ static void kfc_stats_counters(struct kfc_cache *c, struct kfc_lines *l)
 	kfc_u64(l, "evictions", kfc_evictions(&n));
 }
 
+/* Of several devices each has lines of its own. */
+static void kfc_stats_members(struct kfc_cache *c, struct kfc_lines *l)
+{
+	char name[32];
+	u32 nr;
+
+	for (nr = 0; nr < c->nr_devs; nr++) {
+		const struct kfc_member *m = &c->log.members[nr];
+
+		snprintf(name, sizeof(name), "kfc_device_%u_name", nr);
+		kfc_line(l, name, "%s", m->dev->name);
+		snprintf(name, sizeof(name), "kfc_device_%u_state", nr);
+		kfc_line(l, name, READ_ONCE(m->failed) ? "failed" : "ok");
+		snprintf(name, sizeof(name), "kfc_device_%u_slabs", nr);
+		kfc_u64(l, name, m->nr_slabs);
+	}
+}
+
 static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,
 			     const struct kfc_net_info *net,
 			     const struct kfc_log_info *log)
 {
-	if (!c->dev) {
+	if (!c->nr_devs) {
 		kfc_line(l, "kfc_device_state", "none");
 		return;
 	}
-	kfc_line(l, "kfc_device_state", log->dev_failed ? "failed" : "ok");
+	kfc_line(l, "kfc_device_state", !log->devs_failed ? "ok" :
+		 log->devs_failed < c->nr_devs ? "degraded" : "failed");
+	if (c->nr_devs > 1)
+		kfc_stats_members(c, l);
 	kfc_u64(l, "extstore_pages_free", log->slabs_free);
 	kfc_u64(l, "extstore_pages_used", log->slabs_used);
 	kfc_u64(l, "extstore_objects_used", log->dev_items);
@@ -374,7 +395,7 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 		 READ_ONCE(cfg->dump_enabled) ? "yes" : "no");
 	kfc_line(&l, "ssl_enabled", "no");
 	kfc_line(&l, "kfc_device", "%s", cfg->device ?: "");
-	if (c->dev)
+	if (c->nr_devs)
 		kfc_line(&l, "kfc_uuid", "%pU", c->uuid.b);
 	kfc_u64(&l, "kfc_slab_size", cfg->slab_bytes);
 	kfc_u64(&l, "kfc_index_bytes", cfg->index_bytes);
@@ -457,20 +478,31 @@ void kfc_stats_announce(struct kfc_cache *c)
 	u64 bound = kfc_bound(c) >> 20;
 	struct kfc_log_info log = {};
 	char addresses[KFC_ADDRESSES_SIZE];
+	char devices[sizeof(c->devs[0]->name) + sizeof(c->devs[0]->what) + 4];
 	u64 objects;
+	u32 nr;
 
 	kfc_log_info(c, &log);
 	objects = max(div_u64(log.index_most * KFC_INDEX_FILL, 100), 1ULL);
 	if (kfc_net_addresses(c, addresses, sizeof(addresses)) < 0)
 		strscpy(addresses, "?", sizeof(addresses));
-	if (!c->dev) {
+	if (!c->nr_devs) {
 		pr_info("memory only, %llu MiB; the index holds %llu objects; %u log heads; at most %llu MiB of memory in all; listening on %s\n",
 			log.mem_limit >> 20, objects, c->log.nr_heads, bound,
 			addresses);
 		return;
 	}
-	pr_info("%s (%s); %llu slabs of %u MiB; the index holds %llu objects, so that objects of %llu bytes on average fill the device; %u log heads; at most %llu MiB of memory in all; listening on %s\n",
-		c->dev->name, c->dev->what, log.slabs_total,
+	for (nr = 0; nr < c->nr_devs && c->nr_devs > 1; nr++)
+		pr_info("device %u of %u: %s (%s); %u slabs of %u MiB\n", nr,
+			c->nr_devs, c->devs[nr]->name, c->devs[nr]->what,
+			c->log.members[nr].nr_slabs, c->cfg.slab_bytes >> 20);
+	if (c->nr_devs == 1)
+		snprintf(devices, sizeof(devices), "%s (%s)",
+			 c->devs[0]->name, c->devs[0]->what);
+	else
+		snprintf(devices, sizeof(devices), "%u devices", c->nr_devs);
+	pr_info("%s; %llu slabs of %u MiB; the index holds %llu objects, so that objects of %llu bytes on average fill the device; %u log heads; at most %llu MiB of memory in all; listening on %s\n",
+		devices, log.slabs_total,
 		c->cfg.slab_bytes >> 20, objects,
 		div64_u64(log.dev_limit, objects), c->log.nr_heads, bound,
 		addresses);

@@ -109,7 +109,7 @@ void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk)
 	u64 *slot;
 
 	/* With a device, what is in memory waits for its checksum. */
-	if (!c->dev)
+	if (!c->nr_devs)
 		kfc_rec_used(&lk->rec, kfc_now(c));
 	if (lk->slot & KFC_SLOT_FETCHED)
 		return;
@@ -192,7 +192,6 @@ nomem:
 int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
 		   struct kfc_read *rd)
 {
-	u64 first = (u64)(s - c->log.slabs) * c->log.slab_pages;
 	int err;
 
 	if (kfc_rare("no_read_budget") || !take_read_budget(c, nr))
@@ -204,7 +203,7 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
 	rd->seq = s->seq;
 	rd->io.pages = rd->pages;
 	rd->io.nr_pages = nr;
-	rd->io.page_no = c->log.geo.slabs_at + first + page;
+	rd->io.page_no = kfc_slab_at(&c->log, s, page);
 	return 0;
 }
 
@@ -241,7 +240,7 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 		goto unpin;
 	lk->pinned = true;
 	err = -ENOENT;
-	if (READ_ONCE(c->log.failed)) {
+	if (kfc_slab_lost(&c->log, s)) {
 		if (!kfc_store_remove(c, lk))
 			kfc_count(c, ev_device);
 		goto unpin;
@@ -272,10 +271,12 @@ unpin:
  */
 void kfc_read_start(struct kfc_cache *c, struct kfc_read *rd)
 {
+	struct kfc_dev *d = kfc_slab_member(&c->log, rd->slab)->dev;
+
 	RCU_LOCKDEP_WARN(rcu_read_lock_held(), "a read is started under RCU");
 	kfc_count(c, dev_reads);
 	kfc_count_add(c, dev_read_bytes, (u64)rd->nr_pages * KFC_PAGE);
-	c->dev->ops->read(c->dev, &rd->io);
+	d->ops->read(d, &rd->io);
 }
 
 static bool check_pages(struct kfc_cache *c, struct kfc_read *rd, u32 from,
@@ -296,7 +297,7 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
 	struct kfc_rec *rec = &lk->rec;
 	u32 n;
 
-	kfc_log_io_result(c, rd->io.err);
+	kfc_member_result(c, rd->slab->dev, rd->io.err);
 	if (rd->io.err) {
 		kfc_count(c, read_errors);
 		return false;
@@ -712,7 +713,7 @@ void kfc_store_flush(struct kfc_cache *c)
 		while (old < now && !try_cmpxchg64(&c->valid_from, &old, now))
 			;
 	}
-	if (c->dev)
+	if (c->nr_devs)
 		kfc_log_kick(&c->log);
 }
 
@@ -725,7 +726,7 @@ void kfc_store_flush(struct kfc_cache *c)
  */
 bool kfc_store_flushed(const struct kfc_cache *c)
 {
-	return !c->dev || READ_ONCE(c->log.failed) ||
+	return !c->nr_devs || READ_ONCE(c->log.failed) ||
 	       READ_ONCE(c->kept_from) == READ_ONCE(c->valid_from);
 }
 

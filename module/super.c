@@ -1,242 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The superblock: whose device this is, and where things lie on it.
+ * The superblocks: whose devices these are, whether they belong together, and
+ * where things lie on them.
  *
- * Two copies, in the first and in the last 4 KiB. Each update writes both, one
- * after the other with a flush between, so that one of them is whole at any
- * time; which goes first alternates with the generation, but a bad one always
- * goes first. The higher generation counts.
- *
- * Nothing is written before it is decided that the device is ours to write.
+ * A set is whole if each of its devices is there and is of the last load. Else
+ * it starts empty, like a device alone that was not unloaded cleanly. Nothing is
+ * written before it is decided that all of the devices are ours to write.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/bits.h>
-#include <linux/completion.h>
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/log2.h>
 #include <linux/math64.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uuid.h>
-#include <linux/xxhash.h>
 
 #include "area.h"
-#include "foreign.h"
 #include "kfc.h"
+#include "sb.h"
 #include "super.h"
 
-/* Page numbers have to fit an index slot. */
-#define KFC_PAGES_MAX	BIT_ULL(KFC_SLOT_PAGE_BITS)
-/* One less, so that an order number never wraps. */
-#define KFC_EPOCH_MAX	((1ULL << (64 - KFC_EPOCH_SHIFT)) - 2)
 /* The index is a multiple of the smallest table. */
 #define KFC_UNIT_BYTES	(64ULL << KFC_INDEX_GROWTH)
-/* Pages of a MiB. */
-#define KFC_MIB_PAGES	(1U << (20 - KFC_PAGE_SHIFT))
-#define KFC_MIB_SHIFT	(20 - KFC_PAGE_SHIFT)
-
-/* What a superblock copy came to. */
-enum kfc_copy {
-	KFC_COPY_NONE,		/* not ours */
-	KFC_COPY_DAMAGED,
-	KFC_COPY_SIZE,		/* formatted when the device had another size */
-	KFC_COPY_GOOD,
-	KFC_COPY_VERSION,	/* of another version, so no other is believed */
-};
-
-/**
- * struct kfc_super_state - what is known of the superblock
- * @sb: the present one
- * @copy: enum kfc_copy of the first and of the last one
- * @did: what was done to the device, in a word, NULL for nothing
- * @unflushed: a flush has failed
- * @page: for reading and writing them
- */
-struct kfc_super_state {
-	struct kfc_super sb;
-	const char *did;
-	bool unflushed;
-	u8 copy[2];
-	struct page *page;
-};
-
-struct kfc_super_io {
-	struct kfc_io io;
-	struct completion done;
-};
-
-static void kfc_super_io_done(struct kfc_io *io)
-{
-	complete(&container_of(io, struct kfc_super_io, io)->done);
-}
-
-/**
- * kfc_super_rw() - read or write pages and wait for it
- * @d: the device
- * @write: write them
- * @page_no: the first on the device
- * @pages: order-0 pages
- * @nr: how many
- *
- * Context: a process; sleeps on the device. Return: 0 or what the device says
- */
-int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,
-		 struct page **pages, u32 nr)
-{
-	struct kfc_super_io s = {
-		.io.pages = pages,
-		.io.nr_pages = nr,
-		.io.page_no = page_no,
-		.io.done = kfc_super_io_done,
-		.io.on_stack = true,
-	};
-
-	init_completion(&s.done);
-	if (write)
-		d->ops->write(d, &s.io);
-	else
-		d->ops->read(d, &s.io);
-	wait_for_completion(&s.done);
-	destroy_work_on_stack(&s.io.work);
-	return s.io.err;
-}
-
-/* Of a whole page that starts with a superblock. */
-static u32 kfc_super_crc(void *page)
-{
-	struct kfc_super *sb = page;
-	__le32 was = sb->crc;
-	u32 crc;
-
-	sb->crc = 0;
-	crc = xxh32(page, KFC_PAGE, 0);
-	sb->crc = was;
-	return crc;
-}
-
-static bool kfc_super_sane(const struct kfc_super *sb)
-{
-	u32 slab_bytes = le32_to_cpu(sb->slab_bytes);
-	u64 pages = le64_to_cpu(sb->pages);
-	u64 slabs_at = le64_to_cpu(sb->slabs_at);
-	u64 slabs = (u64)le32_to_cpu(sb->nr_slabs) *
-		    (slab_bytes >> KFC_PAGE_SHIFT);
-	u64 index_at = le64_to_cpu(sb->index_at);
-	u64 index_pages = le64_to_cpu(sb->index_pages);
-
-	return is_power_of_2(slab_bytes) && slab_bytes >= 1 << 20 &&
-	       slab_bytes <= 64 << 20 && sb->nr_slabs &&
-	       pages <= KFC_PAGES_MAX && slabs_at < pages &&
-	       slabs < pages - slabs_at && index_at >= 1 &&
-	       index_at < slabs_at && index_pages <= slabs_at - index_at &&
-	       le64_to_cpu(sb->epoch) <= KFC_EPOCH_MAX;
-}
-
-static enum kfc_copy kfc_super_check(void *page, u64 pages)
-{
-	const struct kfc_super *sb = page;
-
-	if (memcmp(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic)))
-		return KFC_COPY_NONE;
-	/* Magic, version and crc are what they are in every version. */
-	if (le32_to_cpu(sb->crc) != kfc_super_crc(page))
-		return KFC_COPY_DAMAGED;
-	if (le32_to_cpu(sb->version) != KFC_SB_VERSION)
-		return KFC_COPY_VERSION;
-	if (!kfc_super_sane(sb))
-		return KFC_COPY_DAMAGED;
-	return le64_to_cpu(sb->pages) == pages ? KFC_COPY_GOOD : KFC_COPY_SIZE;
-}
-
-static u64 kfc_super_place(const struct kfc_dev *d, int copy)
-{
-	return copy ? d->pages - 1 : 0;
-}
-
-/* Whether the last copy counts more than the first. */
-static bool kfc_super_replaces(struct kfc_super_state *st,
-			       const struct kfc_super *sb)
-{
-	if (st->copy[0] != KFC_COPY_GOOD || st->copy[1] != KFC_COPY_GOOD)
-		return st->copy[1] > st->copy[0];
-	if (memcmp(st->sb.uuid, sb->uuid, sizeof(sb->uuid))) {
-		/* Of two caches: neither can be believed. */
-		memset(st->copy, KFC_COPY_DAMAGED, sizeof(st->copy));
-		return false;
-	}
-	return le64_to_cpu(sb->generation) > le64_to_cpu(st->sb.generation);
-}
-
-/*
- * Reads both copies into st->copy and the one that counts into st->sb: the
- * newest good one, else any that says something.
- */
-static int kfc_super_read(struct kfc_dev *d, struct kfc_super_state *st)
-{
-	const struct kfc_super *sb = page_address(st->page);
-	int i, err;
-
-	for (i = 0; i < 2; i++) {
-		err = kfc_super_rw(d, false, kfc_super_place(d, i), &st->page,
-				   1);
-		if (err) {
-			pr_err("%s (%s): the superblock cannot be read: error %d\n",
-			       d->name, d->what, err);
-			return err;
-		}
-		st->copy[i] = kfc_super_check(page_address(st->page), d->pages);
-		if (!i || kfc_super_replaces(st, sb))
-			st->sb = *sb;
-	}
-	return 0;
-}
-
-/* What the device is, by both copies. */
-static enum kfc_copy kfc_super_is(const struct kfc_super_state *st)
-{
-	return max(st->copy[0], st->copy[1]);
-}
-
-static int kfc_super_flush(struct kfc_dev *d, struct kfc_super_state *st)
-{
-	int err = d->ops->flush(d);
-
-	if (err)
-		st->unflushed = true;
-	return err;
-}
-
-static int kfc_super_write(struct kfc_dev *d, struct kfc_super_state *st)
-{
-	struct kfc_super *sb = page_address(st->page);
-	int first = le64_to_cpu(st->sb.generation) & 1;
-	int i, err;
-
-	if (st->copy[first] == KFC_COPY_GOOD &&
-	    st->copy[!first] != KFC_COPY_GOOD)
-		first = !first;
-	memset(sb, 0, KFC_PAGE);
-	*sb = st->sb;
-	sb->crc = cpu_to_le32(kfc_super_crc(sb));
-	err = kfc_super_flush(d, st);
-	for (i = 0; i < 2 && !err; i++) {
-		int copy = i ? !first : first;
-
-		st->copy[copy] = KFC_COPY_DAMAGED;
-		err = kfc_super_rw(d, true, kfc_super_place(d, copy),
-				   &st->page, 1);
-		if (!err)
-			err = kfc_super_flush(d, st);
-		if (!err)
-			st->copy[copy] = KFC_COPY_GOOD;
-	}
-	return err;
-}
 
 /* Lines at level 0 of an index of @index_bytes; see kfc_index_size(). */
 static u64 kfc_super_lines(u64 index_bytes)
@@ -264,8 +55,22 @@ u64 kfc_super_index_auto(u64 device_bytes)
 	return max(div_u64(device_bytes, 50), 1ULL << 20);
 }
 
-/* The least device, in MiB, that holds what was asked for. */
-static u64 kfc_super_least(const struct kfc_config *cfg)
+/* Pages of all devices but one. */
+static u64 kfc_super_others(struct kfc_dev *const *devs, u32 nr, u32 but)
+{
+	u64 pages = 0;
+	u32 i;
+
+	for (i = 0; i < nr; i++)
+		pages += i == but ? 0 : devs[i]->pages;
+	return pages;
+}
+
+/*
+ * The least device, in MiB, that holds what was asked for: device 0 of a set,
+ * with the index area, where the others have @others pages.
+ */
+static u64 kfc_super_least(const struct kfc_config *cfg, u64 others)
 {
 	u64 slab_pages = cfg->slab_bytes >> KFC_PAGE_SHIFT;
 	u64 pages = 0, need = 1;
@@ -276,9 +81,9 @@ static u64 kfc_super_least(const struct kfc_config *cfg)
 
 		pages = round_up(need, (u64)KFC_MIB_PAGES);
 		if (cfg->index_auto)
-			index_bytes = kfc_super_index_auto(pages <<
+			index_bytes = kfc_super_index_auto((pages + others) <<
 							   KFC_PAGE_SHIFT);
-		need = round_up(1 + kfc_super_area(index_bytes, pages,
+		need = round_up(1 + kfc_super_area(index_bytes, pages + others,
 						   cfg->slab_bytes),
 				(u64)KFC_MIB_PAGES) +
 		       KFC_SLABS_MIN * slab_pages + 1;
@@ -286,143 +91,120 @@ static u64 kfc_super_least(const struct kfc_config *cfg)
 	return pages >> KFC_MIB_SHIFT;
 }
 
-/* Where things are to lie. Return: 0, -ENOSPC or -EFBIG, with a line. */
-static int kfc_super_plan(const struct kfc_config *cfg,
-			  const struct kfc_dev *d, struct kfc_geometry *geo)
+static void kfc_super_too_small(const struct kfc_config *cfg,
+				struct kfc_dev *const *devs, u32 nr, u32 i)
 {
 	u64 slab_pages = cfg->slab_bytes >> KFC_PAGE_SHIFT;
-	u64 area = kfc_super_area(cfg->index_bytes, d->pages, cfg->slab_bytes);
-	u64 at = round_up(1 + area, (u64)KFC_MIB_PAGES);
-	u64 aligned = round_up(1 + area, slab_pages);
-	u64 end = d->pages - 1;
-	u64 nr = at < end ? div64_u64(end - at, slab_pages) : 0;
+	const struct kfc_dev *d = devs[i];
 
-	if (d->pages > KFC_PAGES_MAX) {
-		pr_err("%s (%s): too large; at most %llu MiB are supported, in a partition for example\n",
-		       d->name, d->what, KFC_PAGES_MAX >> KFC_MIB_SHIFT);
-		return -EFBIG;
-	}
-	if (d->pages < 3 || nr < KFC_SLABS_MIN) {
+	if (i)
+		pr_err("%s (%s): too small; with slab_size=%u it takes at least %llu MiB\n",
+		       d->name, d->what, cfg->slab_bytes >> 20,
+		       (KFC_SLABS_MIN * slab_pages >> KFC_MIB_SHIFT) + 2);
+	else
 		pr_err("%s (%s): too small; with slab_size=%u and an index of %llu MiB it takes at least %llu MiB\n",
 		       d->name, d->what, cfg->slab_bytes >> 20,
-		       cfg->index_bytes >> 20, kfc_super_least(cfg));
-		return -ENOSPC;
+		       cfg->index_bytes >> 20,
+		       kfc_super_least(cfg, kfc_super_others(devs, nr, 0)));
+}
+
+/* Where things are to lie. Return: 0, -ENOSPC or -EFBIG, with a line. */
+static int kfc_super_plan(const struct kfc_config *cfg,
+			  struct kfc_dev *const *devs, u32 nr,
+			  struct kfc_geometry *geo)
+{
+	u64 slab_pages = cfg->slab_bytes >> KFC_PAGE_SHIFT, slabs = 0;
+	u64 all = kfc_super_others(devs, nr, nr);
+	u64 area = kfc_super_area(cfg->index_bytes, all, cfg->slab_bytes);
+	struct kfc_place place[KFC_DEVICES_MAX] = {};
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		u64 before = 1 + (i ? 0 : area), end = devs[i]->pages - 1;
+		u64 at = round_up(before, (u64)KFC_MIB_PAGES);
+		u64 aligned = round_up(before, slab_pages);
+		u64 n = at < end ? div64_u64(end - at, slab_pages) : 0;
+
+		if (devs[i]->pages > KFC_PAGES_MAX) {
+			pr_err("%s (%s): too large; at most %llu MiB are supported, in a partition for example\n",
+			       devs[i]->name, devs[i]->what,
+			       KFC_PAGES_MAX >> KFC_MIB_SHIFT);
+			return -EFBIG;
+		}
+		if (devs[i]->pages < 3 || n < KFC_SLABS_MIN) {
+			kfc_super_too_small(cfg, devs, nr, i);
+			return -ENOSPC;
+		}
+		/* Whole slabs that its own blocks can follow, if it is free. */
+		if (aligned < end && div64_u64(end - aligned, slab_pages) == n)
+			at = aligned;
+		place[i].slabs_at = at;
+		place[i].nr_slabs = n;
+		slabs += n;
 	}
-	/* Whole slabs that the device's own blocks can follow, if it is free. */
-	if (aligned < end && div64_u64(end - aligned, slab_pages) == nr)
-		at = aligned;
+	if (slabs * slab_pages > KFC_PAGES_MAX) {
+		pr_err("device=: %llu MiB in all; at most %llu MiB are supported, in partitions for example\n",
+		       all >> KFC_MIB_SHIFT, KFC_PAGES_MAX >> KFC_MIB_SHIFT);
+		return -EFBIG;
+	}
 	geo->slab_bytes = cfg->slab_bytes;
-	geo->nr_slabs = nr;
-	geo->slabs_at = at;
+	geo->nr_slabs = slabs;
 	geo->index_at = 1;
 	geo->index_pages = area;
+	geo->nr_devs = nr;
+	memcpy(geo->place, place, sizeof(place));
 	return 0;
 }
 
-/* Reads @nr pages from @page_no on into @buf. */
-static int kfc_super_read_bytes(struct kfc_dev *d, u64 page_no, u32 nr, u8 *buf)
+/*
+ * All devices are to be empty. Those that were ours keep their generation, and
+ * the set the UUID of the first of them and the highest epoch.
+ */
+static int kfc_super_format(struct kfc_cache *c)
 {
-	struct page **pages = kcalloc(nr, sizeof(*pages), GFP_KERNEL);
-	int err = pages ? 0 : -ENOMEM;
-	u32 i;
-
-	for (i = 0; i < nr && !err; i++) {
-		pages[i] = alloc_page(GFP_KERNEL);
-		if (!pages[i])
-			err = -ENOMEM;
-	}
-	if (!err)
-		err = kfc_super_rw(d, false, page_no, pages, nr);
-	for (i = 0; pages && i < nr && pages[i]; i++) {
-		if (!err)
-			memcpy(buf + i * KFC_PAGE, page_address(pages[i]),
-			       KFC_PAGE);
-		__free_page(pages[i]);
-	}
-	kfree(pages);
-	return err;
-}
-
-/* Return: 0 for a blank device, -EMEDIUMTYPE with a line for any other. */
-static int kfc_super_blank(struct kfc_dev *d)
-{
-	u32 nr = min_t(u64, d->pages, KFC_MIB_PAGES);
-	u8 *buf = kvmalloc(2 * nr * KFC_PAGE, GFP_KERNEL);
-	struct kfc_ends e = {
-		.head = buf,
-		.tail = buf + nr * KFC_PAGE,
-		.len = nr * KFC_PAGE,
-	};
-	char seen[128];
-	int err;
-
-	if (!buf)
-		return -ENOMEM;
-	err = kfc_super_read_bytes(d, 0, nr, buf);
-	if (!err)
-		err = kfc_super_read_bytes(d, d->pages - nr, nr,
-					   buf + nr * KFC_PAGE);
-	if (err) {
-		pr_err("%s (%s): cannot be read: error %d\n", d->name, d->what,
-		       err);
-	} else if (!kfc_ends_blank(&e)) {
-		kfc_foreign_name(&e, seen, sizeof(seen));
-		pr_err("%s (%s): neither blank nor ours: %s; nothing was written, format=force would destroy it\n",
-		       d->name, d->what, seen);
-		err = -EMEDIUMTYPE;
-	}
-	kvfree(buf);
-	return err;
-}
-
-/* No good superblock, and nobody said force. Return: 0 if it is blank. */
-static int kfc_super_refuse(struct kfc_dev *d, const struct kfc_super_state *st)
-{
-	switch (kfc_super_is(st)) {
-	case KFC_COPY_NONE:
-		return kfc_super_blank(d);
-	case KFC_COPY_VERSION:
-		pr_err("%s (%s): a kfatcache device of format version %u, this module knows %u; nothing was written, format=force would empty it\n",
-		       d->name, d->what, le32_to_cpu(st->sb.version),
-		       KFC_SB_VERSION);
-		break;
-	case KFC_COPY_SIZE:
-		pr_err("%s (%s): a kfatcache device that had %llu MiB when it was formatted; nothing was written, format=force would empty it\n",
-		       d->name, d->what,
-		       le64_to_cpu(st->sb.pages) >> KFC_MIB_SHIFT);
-		break;
-	default:
-		pr_err("%s (%s): a kfatcache device whose superblocks are damaged; nothing was written, format=force would empty it\n",
-		       d->name, d->what);
-	}
-	return -EMEDIUMTYPE;
-}
-
-static int kfc_super_format(struct kfc_cache *c, struct kfc_super_state *st)
-{
-	struct kfc_super *sb = &st->sb;
-	bool was_good = kfc_super_is(st) == KFC_COPY_GOOD;
+	u8 uuid[16], hash_key[16];
 	struct kfc_geometry geo;
-	int err = kfc_super_plan(&c->cfg, c->dev, &geo);
+	u32 i, nr = c->nr_devs;
+	u64 epoch = 0;
+	int err = kfc_super_plan(&c->cfg, c->devs, nr, &geo);
 
 	if (err)
 		return err;
-	if (!was_good) {
-		memset(sb, 0, sizeof(*sb));
-		generate_random_uuid(sb->uuid);
+	generate_random_uuid(uuid);
+	for (i = nr; i--; ) {
+		struct kfc_super_state *st = &c->super[i];
+
+		if (kfc_sb_is(st) != KFC_COPY_GOOD)
+			continue;
+		memcpy(uuid, st->sb.uuid, sizeof(uuid));
+		epoch = max_t(u64, epoch, le64_to_cpu(st->sb.epoch));
 	}
-	/* A device that was ours keeps its uuid, generation and epoch. */
-	memcpy(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic));
-	sb->version = cpu_to_le32(KFC_SB_VERSION);
-	get_random_bytes(sb->hash_key, sizeof(sb->hash_key));
-	sb->pages = cpu_to_le64(c->dev->pages);
-	sb->slab_bytes = cpu_to_le32(geo.slab_bytes);
-	sb->nr_slabs = cpu_to_le32(geo.nr_slabs);
-	sb->slabs_at = cpu_to_le64(geo.slabs_at);
-	sb->index_at = cpu_to_le64(geo.index_at);
-	sb->index_pages = cpu_to_le64(geo.index_pages);
-	sb->unloaded_at = 0;
-	st->did = was_good ? "emptied" : "formatted";
+	get_random_bytes(hash_key, sizeof(hash_key));
+	for (i = 0; i < nr; i++) {
+		struct kfc_super_state *st = &c->super[i];
+		bool was_good = kfc_sb_is(st) == KFC_COPY_GOOD;
+		struct kfc_super *sb = &st->sb;
+
+		if (!was_good)
+			memset(sb, 0, sizeof(*sb));
+		memcpy(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic));
+		sb->version = cpu_to_le32(KFC_SB_VERSION);
+		memcpy(sb->uuid, uuid, sizeof(uuid));
+		memcpy(sb->hash_key, hash_key, sizeof(hash_key));
+		sb->pages = cpu_to_le64(c->devs[i]->pages);
+		sb->slab_bytes = cpu_to_le32(geo.slab_bytes);
+		sb->nr_slabs = cpu_to_le32(geo.place[i].nr_slabs);
+		sb->slabs_at = cpu_to_le64(geo.place[i].slabs_at);
+		sb->index_at = cpu_to_le64(geo.index_at);
+		sb->index_pages = cpu_to_le64(i ? 0 : geo.index_pages);
+		sb->epoch = cpu_to_le64(epoch);
+		sb->unloaded_at = 0;
+		sb->member = i;
+		sb->members = nr;
+		sb->lost = 0;
+		sb->seq_from = 0;
+		st->did = was_good ? "emptied" : "formatted";
+	}
 	return 0;
 }
 
@@ -436,74 +218,187 @@ static void kfc_super_uuid_text(const u8 *uuid, char *buf, size_t size)
 			      uuid[i]);
 }
 
-static int kfc_super_check_uuid(const struct kfc_cache *c,
-				const struct kfc_super_state *st)
+static int kfc_super_check_uuid(const struct kfc_cache *c, u32 nr)
 {
+	const struct kfc_super_state *st = &c->super[nr];
+	const struct kfc_dev *d = c->devs[nr];
 	char has[40], asked[40];
 
 	if (!c->cfg.has_uuid)
 		return 0;
 	kfc_super_uuid_text(c->cfg.uuid.b, asked, sizeof(asked));
-	if (kfc_super_is(st) != KFC_COPY_GOOD) {
+	if (kfc_sb_is(st) != KFC_COPY_GOOD) {
 		pr_err("%s (%s): uuid=%s is not here: no good superblock of ours; nothing was written\n",
-		       c->dev->name, c->dev->what, asked);
+		       d->name, d->what, asked);
 		return -ENODEV;
 	}
 	if (!memcmp(st->sb.uuid, c->cfg.uuid.b, sizeof(st->sb.uuid)))
 		return 0;
 	kfc_super_uuid_text(st->sb.uuid, has, sizeof(has));
 	pr_err("%s (%s): uuid=%s is not here: this device has %s; nothing was written\n",
-	       c->dev->name, c->dev->what, asked, has);
+	       d->name, d->what, asked, has);
 	return -ENODEV;
 }
 
-/* May the device be used, and as what? Fills st->sb; writes nothing. */
-static int kfc_super_decide(struct kfc_cache *c, struct kfc_super_state *st)
+/* May a device be used, whatever for? Writes nothing. */
+static int kfc_super_check(const struct kfc_cache *c, u32 nr)
 {
-	int err = kfc_super_check_uuid(c, st);
+	const struct kfc_super_state *st = &c->super[nr];
+	struct kfc_dev *d = c->devs[nr];
 
-	if (err)
-		return err;
-	if (kfc_super_is(st) != KFC_COPY_GOOD) {
-		if (c->cfg.format != KFC_FORMAT_FORCE)
-			err = kfc_super_refuse(c->dev, st);
-		return err ?: kfc_super_format(c, st);
-	}
+	if (kfc_sb_is(st) != KFC_COPY_GOOD)
+		return c->cfg.format == KFC_FORMAT_FORCE ? 0 :
+		       kfc_sb_refuse(d, st);
 	if (c->cfg.format == KFC_FORMAT_NEW)
-		return kfc_super_format(c, st);
+		return 0;
 	if (le32_to_cpu(st->sb.slab_bytes) != c->cfg.slab_bytes) {
 		pr_err("%s (%s): formatted with slab_size=%u, not %u; say so, or empty it with format=new\n",
-		       c->dev->name, c->dev->what,
-		       le32_to_cpu(st->sb.slab_bytes) >> 20,
+		       d->name, d->what, le32_to_cpu(st->sb.slab_bytes) >> 20,
 		       c->cfg.slab_bytes >> 20);
 		return -EINVAL;
 	}
 	if (le64_to_cpu(st->sb.epoch) >= KFC_EPOCH_MAX) {
 		pr_err("%s (%s): loaded %llu times, no more are possible; blank it and load again\n",
-		       c->dev->name, c->dev->what, KFC_EPOCH_MAX);
+		       d->name, d->what, KFC_EPOCH_MAX);
 		return -EOVERFLOW;
 	}
 	return 0;
 }
 
-/* Bytes of the largest index that the area holds. */
-static u64 kfc_super_fits(const struct kfc_super *sb)
+/*
+ * Is device @nr what the first one says of their set? Return: NULL, or what it
+ * is instead. @seen: a bit for each number in the set.
+ */
+static const char *kfc_super_apart(const struct kfc_cache *c, u32 nr, u32 *seen)
 {
-	return kfc_area_fits(le64_to_cpu(sb->index_pages),
-			     le32_to_cpu(sb->nr_slabs)) * KFC_UNIT_BYTES;
+	const struct kfc_super *a = &c->super[0].sb, *sb = &c->super[nr].sb;
+
+	if (kfc_sb_is(&c->super[nr]) != KFC_COPY_GOOD)
+		return "was not of the set";
+	if (memcmp(sb->uuid, a->uuid, sizeof(a->uuid)) ||
+	    memcmp(sb->hash_key, a->hash_key, sizeof(a->hash_key)))
+		return "is of another set";
+	if (sb->members > c->nr_devs)
+		return "is of a set of more devices";
+	if (sb->members < c->nr_devs)
+		return "is of a set of fewer devices";
+	if (sb->epoch != a->epoch)
+		return "is of another load than the first";
+	if (*seen & BIT(sb->member))
+		return "is a copy of another one";
+	*seen |= BIT(sb->member);
+	return NULL;
+}
+
+/* Each device to its place in the set, in whatever order they were named. */
+static void kfc_super_sort(struct kfc_cache *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->nr_devs; i++) {
+		u32 to;
+
+		while ((to = c->super[i].sb.member) != i) {
+			swap(c->devs[i], c->devs[to]);
+			swap(c->super[i], c->super[to]);
+		}
+	}
+}
+
+/*
+ * Do the devices belong together? Where one of ours does not, a line says so.
+ * Return: false where they have to start empty
+ */
+static bool kfc_super_together(struct kfc_cache *c)
+{
+	u32 i, seen = 0, bad = 0, ours = 0;
+	const char *why = NULL, *is;
+	u64 pages = 0;
+
+	for (i = 0; i < c->nr_devs; i++) {
+		const struct kfc_super *sb = &c->super[i].sb;
+
+		is = kfc_super_apart(c, i, &seen);
+		if (is && !why)
+			bad = i;
+		why = why ?: is;
+		ours += kfc_sb_is(&c->super[i]) == KFC_COPY_GOOD;
+		pages += (u64)le32_to_cpu(sb->nr_slabs) *
+			 (c->cfg.slab_bytes >> KFC_PAGE_SHIFT);
+	}
+	if (!why && pages <= KFC_PAGES_MAX) {
+		kfc_super_sort(c);
+		return true;
+	}
+	if (ours && (c->nr_devs > 1 || c->super[0].sb.members > 1))
+		pr_notice("%s (%s) %s: all that was there is gone, the cache starts empty\n",
+			  c->devs[bad]->name, c->devs[bad]->what,
+			  why ?: "is too large for the set");
+	return false;
+}
+
+/* May the devices be used, and as what? Fills c->super; writes nothing. */
+static int kfc_super_decide(struct kfc_cache *c)
+{
+	int err = 0;
+	u32 i;
+
+	for (i = 0; i < c->nr_devs && !err; i++)
+		err = kfc_super_check_uuid(c, i) ?: kfc_super_check(c, i);
+	if (err)
+		return err;
+	if (c->cfg.format == KFC_FORMAT_NEW || !kfc_super_together(c))
+		return kfc_super_format(c);
+	return 0;
+}
+
+/* Bytes of the largest index that the area holds. */
+static u64 kfc_super_fits(const struct kfc_cache *c)
+{
+	u32 i, slabs = 0;
+
+	for (i = 0; i < c->nr_devs; i++)
+		slabs += le32_to_cpu(c->super[i].sb.nr_slabs);
+	return kfc_area_fits(le64_to_cpu(c->super[0].sb.index_pages), slabs) *
+	       KFC_UNIT_BYTES;
+}
+
+/* A bit for each device that failed in the last load. */
+static u32 kfc_super_lost(const struct kfc_cache *c)
+{
+	u32 i, lost = 0;
+
+	for (i = 0; i < c->nr_devs; i++)
+		lost |= c->super[i].sb.lost;
+	return lost;
+}
+
+/* Is the last unload whole, on all devices that were left? */
+static bool kfc_super_clean(const struct kfc_cache *c)
+{
+	const struct kfc_super *a = &c->super[0].sb, *sb;
+	u32 i, lost = kfc_super_lost(c);
+
+	for (i = 0; i < c->nr_devs; i++) {
+		sb = &c->super[i].sb;
+		if (i && lost & BIT(i))
+			continue;
+		if (!(sb->flags & cpu_to_le32(KFC_SB_CLEAN)) ||
+		    sb->saved_epoch != a->saved_epoch)
+			return false;
+	}
+	return !(lost & BIT(0));
 }
 
 /* How is this load to begin? */
-static enum kfc_found kfc_super_found(const struct kfc_cache *c,
-				      const struct kfc_super_state *st)
+static enum kfc_found kfc_super_found(const struct kfc_cache *c)
 {
-	const struct kfc_super *sb = &st->sb;
+	const struct kfc_super *sb = &c->super[0].sb;
 	u64 saved = le32_to_cpu(sb->saved_lines0) * KFC_UNIT_BYTES;
 
-	if (st->did)
+	if (c->super[0].did)
 		return KFC_FOUND_NOTHING;
-	if ((sb->flags & cpu_to_le32(KFC_SB_CLEAN)) && saved &&
-	    saved <= kfc_super_fits(sb) &&
+	if (kfc_super_clean(c) && saved && saved <= kfc_super_fits(c) &&
 	    le32_to_cpu(sb->saved_level) <= KFC_INDEX_GROWTH)
 		return KFC_FOUND_CLEAN;
 	return c->cfg.recover_crash ? KFC_FOUND_CRASHED : KFC_FOUND_NOTHING;
@@ -517,7 +412,7 @@ static void kfc_super_keep_index(struct kfc_cache *c)
 
 	if (saved != asked && !c->cfg.index_auto)
 		pr_notice("%s: index of %llu MiB as it was saved, not %llu; format=new empties the device and takes another size\n",
-			  c->dev->name, saved >> 20,
+			  c->devs[0]->name, saved >> 20,
 			  c->cfg.index_bytes >> 20);
 	c->cfg.index_bytes = saved;
 }
@@ -525,12 +420,12 @@ static void kfc_super_keep_index(struct kfc_cache *c)
 /* A later load may ask for a larger index than its area on the device holds. */
 static void kfc_super_fit_index(struct kfc_cache *c)
 {
-	u64 fits = kfc_super_fits(&c->super->sb);
+	u64 fits = kfc_super_fits(c);
 
 	if (kfc_super_lines(c->cfg.index_bytes) * KFC_UNIT_BYTES <= fits)
 		return;
 	pr_notice("%s: index of %llu MiB, not %llu: no more fits the area kept for it when the device was formatted\n",
-		  c->dev->name, fits >> 20, c->cfg.index_bytes >> 20);
+		  c->devs[0]->name, fits >> 20, c->cfg.index_bytes >> 20);
 	c->cfg.index_bytes = fits;
 }
 
@@ -542,15 +437,17 @@ static void kfc_super_clock(struct kfc_cache *c, u64 unloaded_at)
 	if (now >= unloaded_at)
 		return;
 	pr_notice("%s: the clock is %llu s behind the last unload; time goes on from there\n",
-		  c->dev->name, unloaded_at - now);
+		  c->devs[0]->name, unloaded_at - now);
 	c->wall_base += unloaded_at - now;
 	c->loaded_at = kfc_now(c);
 }
 
 static void kfc_super_take(struct kfc_cache *c, struct kfc_geometry *geo)
 {
-	const struct kfc_super *sb = &c->super->sb;
+	const struct kfc_super *sb = &c->super[0].sb;
+	u64 unloaded_at = 0;
 	__le64 key[2];
+	u32 i;
 
 	memcpy(key, sb->hash_key, sizeof(key));
 	c->hkey.key[0] = le64_to_cpu(key[0]);
@@ -559,83 +456,125 @@ static void kfc_super_take(struct kfc_cache *c, struct kfc_geometry *geo)
 	c->valid_from = le64_to_cpu(sb->valid_from);
 	c->kept_from = c->valid_from;
 	atomic64_set(&c->order, le64_to_cpu(sb->epoch) << KFC_EPOCH_SHIFT);
+	memset(geo, 0, sizeof(*geo));
 	geo->slab_bytes = le32_to_cpu(sb->slab_bytes);
-	geo->nr_slabs = le32_to_cpu(sb->nr_slabs);
-	geo->slabs_at = le64_to_cpu(sb->slabs_at);
 	geo->index_at = le64_to_cpu(sb->index_at);
 	geo->index_pages = le64_to_cpu(sb->index_pages);
+	geo->nr_devs = c->nr_devs;
+	for (i = 0; i < c->nr_devs; i++) {
+		sb = &c->super[i].sb;
+		geo->place[i].slabs_at = le64_to_cpu(sb->slabs_at);
+		geo->place[i].seq_from = le64_to_cpu(sb->seq_from);
+		geo->place[i].nr_slabs = le32_to_cpu(sb->nr_slabs);
+		geo->nr_slabs += geo->place[i].nr_slabs;
+		unloaded_at = max_t(u64, unloaded_at,
+				    le64_to_cpu(sb->unloaded_at));
+	}
 	if (c->saved.found == KFC_FOUND_CLEAN)
 		kfc_super_keep_index(c);
 	else
 		kfc_super_fit_index(c);
 	if (!c->super->did)
-		kfc_super_clock(c, le64_to_cpu(sb->unloaded_at));
+		kfc_super_clock(c, unloaded_at);
+}
+
+/* A new epoch, in which no device is clean and none has failed. */
+static void kfc_super_begin(struct kfc_cache *c)
+{
+	u64 epoch = le64_to_cpu(c->super->sb.epoch) + 1, from = 0;
+	u32 i, lost = kfc_super_lost(c);
+
+	for (i = 0; i < c->nr_devs; i++)
+		from = max_t(u64, from,
+			     le64_to_cpu(c->super[i].sb.valid_from));
+	if (c->saved.found == KFC_FOUND_NOTHING)
+		from = epoch << KFC_EPOCH_SHIFT;
+	for (i = 0; i < c->nr_devs; i++) {
+		struct kfc_super *sb = &c->super[i].sb;
+
+		if (lost & BIT(i)) {
+			pr_notice("%s (%s): failed in the last load, so it starts empty\n",
+				  c->devs[i]->name, c->devs[i]->what);
+			sb->seq_from = cpu_to_le64(epoch << KFC_EPOCH_SHIFT);
+		}
+		sb->epoch = cpu_to_le64(epoch);
+		sb->valid_from = cpu_to_le64(from);
+		sb->flags &= cpu_to_le32(~KFC_SB_CLEAN);
+		sb->lost = 0;
+		le64_add_cpu(&sb->generation, 1);
+	}
+}
+
+static int kfc_super_open(struct kfc_cache *c)
+{
+	int err = 0;
+	u32 i;
+
+	c->super = kcalloc(c->nr_devs, sizeof(*c->super), GFP_KERNEL);
+	if (!c->super)
+		return -ENOMEM;
+	for (i = 0; i < c->nr_devs && !err; i++) {
+		c->super[i].page = alloc_page(GFP_KERNEL);
+		err = c->super[i].page ? kfc_sb_read(c->devs[i], &c->super[i]) :
+					 -ENOMEM;
+	}
+	return err;
 }
 
 /**
- * kfc_super_load() - find out what a device is, format it if it may be, and
- * begin a new load epoch on it
- * @c: cache with its parameters checked, its clock set and its device open;
+ * kfc_super_load() - find out what the devices are, format them if they may
+ * be, and begin a new load epoch on them
+ * @c: cache with its parameters checked, its clock set and its devices open;
  *	gets hkey, uuid, order, valid_from, saved and super, and another
- *	cfg.index_bytes where the device has less room for it or holds an index
- *	of another size; its clock is set on where it is behind
+ *	cfg.index_bytes where the devices have less room for it or hold an index
+ *	of another size; its clock is set on where it is behind, and devs put
+ *	into the order of the set
  * @geo: gets what lies where
  *
- * From now on the device is not clean. Where the load starts empty, valid_from
- * is raised to the new epoch, on the device too, before anything else is
+ * From now on no device is clean. Where the load starts empty, valid_from is
+ * raised to the new epoch, on the devices too, before anything else is
  * written. What is wrong is said in one line of the log.
  *
- * Context: a process; sleeps on the device.
+ * Context: a process; sleeps on the devices.
  * Return: 0; -EMEDIUMTYPE for a device that is neither blank nor usable,
  * -ENODEV for one of another uuid, -ENOSPC, -EFBIG, -EINVAL (slab_size),
- * -EOVERFLOW, -ENOMEM, or what the device says; then nothing is left behind.
+ * -EOVERFLOW, -ENOMEM, or what a device says; then nothing is left behind.
  */
 int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 {
-	struct kfc_super_state *st;
-	struct kfc_geometry unused;
-	u64 epoch;
 	int err;
+	u32 i;
 
 	/* Too small for even two copies. */
-	if (c->dev->pages < 3 || c->dev->pages > KFC_PAGES_MAX)
-		return kfc_super_plan(&c->cfg, c->dev, &unused);
-	st = kzalloc(sizeof(*st), GFP_KERNEL);
-	if (!st)
-		return -ENOMEM;
-	c->super = st;
-	err = -ENOMEM;
-	st->page = alloc_page(GFP_KERNEL);
-	if (!st->page)
-		goto fail;
-	err = kfc_super_read(c->dev, st);
+	for (i = 0; i < c->nr_devs; i++)
+		if (c->devs[i]->pages < 3 || c->devs[i]->pages > KFC_PAGES_MAX)
+			return kfc_super_plan(&c->cfg, c->devs, c->nr_devs,
+					      geo);
+	err = kfc_super_open(c) ?: kfc_super_decide(c);
 	if (err)
 		goto fail;
-	err = kfc_super_decide(c, st);
-	if (err)
-		goto fail;
-	epoch = le64_to_cpu(st->sb.epoch) + 1;
-	c->saved.found = kfc_super_found(c, st);
-	c->saved.epoch = le64_to_cpu(st->sb.saved_epoch);
-	c->saved.items = le64_to_cpu(st->sb.saved_items);
-	st->sb.epoch = cpu_to_le64(epoch);
-	if (c->saved.found == KFC_FOUND_NOTHING)
-		st->sb.valid_from = cpu_to_le64(epoch << KFC_EPOCH_SHIFT);
+	c->saved.found = kfc_super_found(c);
+	c->saved.epoch = le64_to_cpu(c->super->sb.saved_epoch);
+	c->saved.items = le64_to_cpu(c->super->sb.saved_items);
 	c->saved.level = 0;
 	if (c->saved.found == KFC_FOUND_CLEAN) {
-		c->flush_at = le64_to_cpu(st->sb.saved_flush_at);
-		c->saved.level = le32_to_cpu(st->sb.saved_level);
+		c->flush_at = le64_to_cpu(c->super->sb.saved_flush_at);
+		c->saved.level = le32_to_cpu(c->super->sb.saved_level);
 	}
-	st->sb.flags &= cpu_to_le32(~KFC_SB_CLEAN);
-	le64_add_cpu(&st->sb.generation, 1);
-	err = kfc_super_write(c->dev, st);
-	if (err) {
-		pr_err("%s (%s): the superblock cannot be written: error %d\n",
-		       c->dev->name, c->dev->what, err);
-		goto fail;
+	kfc_super_begin(c);
+	for (i = 0; i < c->nr_devs; i++) {
+		const struct kfc_dev *d = c->devs[i];
+
+		err = kfc_sb_write(c->devs[i], &c->super[i]);
+		if (err) {
+			pr_err("%s (%s): the superblock cannot be written: error %d\n",
+			       d->name, d->what, err);
+			goto fail;
+		}
+		if (c->super[i].did)
+			pr_info("%s (%s): %s\n", d->name, d->what,
+				c->super[i].did);
 	}
-	if (st->did)
-		pr_info("%s (%s): %s\n", c->dev->name, c->dev->what, st->did);
 	kfc_super_take(c, geo);
 	return 0;
 fail:
@@ -654,80 +593,100 @@ u64 kfc_super_epoch(const struct kfc_cache *c)
 	return le64_to_cpu(c->super->sb.epoch);
 }
 
-static int kfc_super_next(struct kfc_cache *c)
+static int kfc_super_next(struct kfc_cache *c, u32 nr)
 {
-	le64_add_cpu(&c->super->sb.generation, 1);
-	return kfc_super_write(c->dev, c->super);
+	le64_add_cpu(&c->super[nr].sb.generation, 1);
+	return kfc_sb_write(c->devs[nr], &c->super[nr]);
 }
 
 /**
- * kfc_super_store() - write the superblock with the present valid_from
- * @c: the cache
+ * kfc_super_store() - write a superblock with the present valid_from, and with
+ * which devices have failed
+ * @c: the cache, with a device
+ * @nr: which
  *
- * All that was written before is durable before the superblock is. A flush that
- * fails makes the device a failed one: what it had taken may be lost.
+ * All that was written to it before is durable before the superblock is. A
+ * flush that fails makes the device a failed one: what it had taken may be
+ * lost.
  *
- * Context: a process; sleeps on the device; one caller at a time.
- * Return: 0, without a device too, or what the device says.
+ * Context: a process; sleeps on the device; one caller a device at a time.
+ * Return: 0, or what the device says.
  */
-int kfc_super_store(struct kfc_cache *c)
+int kfc_super_store(struct kfc_cache *c, u32 nr)
 {
+	struct kfc_super_state *st = &c->super[nr];
 	int err;
 
-	if (!c->super)
-		return 0;
-	c->super->sb.valid_from = cpu_to_le64(READ_ONCE(c->valid_from));
-	err = kfc_super_next(c);
-	if (c->super->unflushed)
-		kfc_log_fail(c, "a flush that failed");
+	st->sb.valid_from = cpu_to_le64(READ_ONCE(c->valid_from));
+	st->sb.lost = kfc_log_lost(&c->log);
+	err = kfc_super_next(c, nr);
+	if (st->unflushed)
+		kfc_member_fail(c, nr, "a flush that failed");
 	return err;
+}
+
+static void kfc_super_saved(struct kfc_cache *c, struct kfc_super *sb,
+			    u64 items)
+{
+	sb->flags |= cpu_to_le32(KFC_SB_CLEAN);
+	sb->saved_lines0 = cpu_to_le32(c->index.lines0);
+	sb->saved_level = cpu_to_le32(kfc_index_reached(&c->index));
+	sb->saved_epoch = sb->epoch;
+	sb->saved_items = cpu_to_le64(items);
+	sb->saved_flush_at = cpu_to_le64(READ_ONCE(c->flush_at));
 }
 
 /**
  * kfc_super_unload() - the last write of a load
- * @c: the cache
+ * @c: the cache, with a device
  * @clean: the index area is whole and matches the log
  * @items: entries in it
  *
- * Context: a process; sleeps on the device; one caller at a time.
- * Return: 0, without a device too, or what the device says.
+ * Context: a process; sleeps on the devices; one caller at a time.
+ * Return: 0, or what device 0 says: if another one fails that costs no more
+ * than what lies there.
  */
 int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items)
 {
-	struct kfc_super *sb;
+	u32 nr = c->nr_devs;
+	int err = 0;
 
-	if (!c->super)
-		return 0;
-	sb = &c->super->sb;
-	sb->unloaded_at = cpu_to_le64(kfc_now(c));
-	if (clean) {
-		sb->flags |= cpu_to_le32(KFC_SB_CLEAN);
-		sb->saved_lines0 = cpu_to_le32(c->index.lines0);
-		sb->saved_level = cpu_to_le32(kfc_index_reached(&c->index));
-		sb->saved_epoch = sb->epoch;
-		sb->saved_items = cpu_to_le64(items);
-		sb->saved_flush_at = cpu_to_le64(READ_ONCE(c->flush_at));
+	/* The first one comes last, and tells of the others. */
+	while (nr--) {
+		struct kfc_super *sb = &c->super[nr].sb;
+
+		if (kfc_member_failed(&c->log, nr))
+			continue;
+		sb->unloaded_at = cpu_to_le64(kfc_now(c));
+		if (clean)
+			kfc_super_saved(c, sb, items);
+		err = kfc_super_store(c, nr);
+		if (err && nr)
+			kfc_member_fail(c, nr, "its superblock");
 	}
-	return kfc_super_store(c);
+	/* That it has failed it can't tell: another one does. */
+	for (nr = 1; err && nr < c->nr_devs; nr++)
+		if (!kfc_member_failed(&c->log, nr) && !kfc_super_store(c, nr))
+			break;
+	return err;
 }
 
 /**
- * kfc_super_give_up() - nothing that lies on a device that failed counts
- * @c: the cache; it goes on without the device
+ * kfc_super_give_up() - nothing that lies on devices that failed counts
+ * @c: the cache; it goes on without any device
+ * @nr: one of them; it is enough if one takes it
  *
- * A later load starts empty, with recover=crash too: what the device missed
+ * A later load starts empty, with recover=crash too: what the devices missed
  * could be a delete. Context: as kfc_super_store(). Return: likewise
  */
-int kfc_super_give_up(struct kfc_cache *c)
+int kfc_super_give_up(struct kfc_cache *c, u32 nr)
 {
-	u64 next;
+	struct kfc_super *sb = &c->super[nr].sb;
+	u64 next = le64_to_cpu(sb->epoch) + 1;
 
-	if (!c->super)
-		return 0;
-	next = le64_to_cpu(c->super->sb.epoch) + 1;
-	c->super->sb.flags &= cpu_to_le32(~KFC_SB_CLEAN);
-	c->super->sb.valid_from = cpu_to_le64(next << KFC_EPOCH_SHIFT);
-	return kfc_super_next(c);
+	sb->flags &= cpu_to_le32(~KFC_SB_CLEAN);
+	sb->valid_from = cpu_to_le64(next << KFC_EPOCH_SHIFT);
+	return kfc_super_next(c, nr);
 }
 
 /**
@@ -738,26 +697,36 @@ int kfc_super_give_up(struct kfc_cache *c)
  */
 void kfc_super_undo(struct kfc_cache *c)
 {
+	u32 i;
+
 	if (!c->super || c->saved.found != KFC_FOUND_CLEAN)
 		return;
-	c->super->sb.flags |= cpu_to_le32(KFC_SB_CLEAN);
-	if (kfc_super_next(c))
-		pr_err("%s: the superblock cannot be written; the next load starts empty\n",
-		       c->dev->name);
+	for (i = 0; i < c->nr_devs; i++) {
+		struct kfc_super *sb = &c->super[i].sb;
+
+		sb->flags |= cpu_to_le32(KFC_SB_CLEAN);
+		sb->saved_epoch = c->super[0].sb.saved_epoch;
+		if (kfc_super_next(c, i))
+			pr_err("%s: the superblock cannot be written; the next load starts empty\n",
+			       c->devs[i]->name);
+	}
 }
 
 /**
- * kfc_super_free() - forget the superblock
+ * kfc_super_free() - forget the superblocks
  * @c: the cache, with or without one
  *
  * Context: a process. Writes nothing.
  */
 void kfc_super_free(struct kfc_cache *c)
 {
+	u32 i;
+
 	if (!c->super)
 		return;
-	if (c->super->page)
-		__free_page(c->super->page);
+	for (i = 0; i < c->nr_devs; i++)
+		if (c->super[i].page)
+			__free_page(c->super[i].page);
 	kfree(c->super);
 	c->super = NULL;
 }

@@ -3,6 +3,7 @@
 #define KFC_SUPER_H
 
 #include <linux/build_bug.h>
+#include <linux/stddef.h>
 #include <linux/types.h>
 
 #include "dev.h"
@@ -10,7 +11,7 @@
 struct kfc_cache;
 
 #define KFC_SB_MAGIC	"KFATCACH"
-#define KFC_SB_VERSION	2
+#define KFC_SB_VERSION	3
 #define KFC_SB_CLEAN	0x1	/* the index area is whole and matches the log */
 
 /**
@@ -38,9 +39,17 @@ struct kfc_cache;
  * @saved_items: entries in it
  * @saved_flush_at: UNIX seconds of a flush_all that was to come, 0 for none
  * @saved_level: how often the index that was saved had doubled
+ * @member: number of this device in its set, from 0
+ * @members: devices of the set
+ * @lost: a bit for each of them that failed since the last load: nothing that
+ *	lies there counts
  * @reserved: 0
+ * @seq_from: slabs of a lower sequence on this device are of no use
  *
- * The five of them that begin with saved hold while KFC_SB_CLEAN is set.
+ * The five of them that begin with saved hold while KFC_SB_CLEAN is set. The
+ * index area is on device 0 of the set, the others have one of no pages. What
+ * the devices of a set say of @valid_from and @lost adds up: it is enough that
+ * one of them says it.
  */
 struct kfc_super {
 	u8 magic[8];
@@ -64,10 +73,15 @@ struct kfc_super {
 	__le64 saved_items;
 	__le64 saved_flush_at;
 	__le32 saved_level;
-	__le32 reserved;
+	u8 member;
+	u8 members;
+	u8 lost;
+	u8 reserved;
+	__le64 seq_from;
 };
 
-static_assert(sizeof(struct kfc_super) == 160);
+static_assert(sizeof(struct kfc_super) == 168);
+static_assert(KFC_DEVICES_MAX <= 8 * sizeof_field(struct kfc_super, lost));
 
 /* How a load begins. */
 enum kfc_found {
@@ -92,13 +106,34 @@ struct kfc_saved {
 	u32 level;
 };
 
-/* The geometry that the log works with, from the superblock. */
+/**
+ * struct kfc_place - where the slabs of one device of the set lie
+ * @slabs_at: page of the first
+ * @seq_from: those of a lower sequence are of no use
+ * @nr_slabs: how many
+ */
+struct kfc_place {
+	u64 slabs_at;
+	u64 seq_from;
+	u32 nr_slabs;
+};
+
+/**
+ * struct kfc_geometry - what the log works with, from the superblocks
+ * @slab_bytes: size of a slab
+ * @nr_slabs: of all devices
+ * @index_at: page of the index area, on device 0
+ * @index_pages: its size
+ * @nr_devs: devices of the set, 0 in memory-only mode
+ * @place: of the slabs of each
+ */
 struct kfc_geometry {
 	u32 slab_bytes;
 	u32 nr_slabs;
-	u64 slabs_at;
 	u64 index_at;
 	u64 index_pages;
+	u32 nr_devs;
+	struct kfc_place place[KFC_DEVICES_MAX];
 };
 
 /* A device too small for this many slabs is refused. */
@@ -108,9 +143,9 @@ struct kfc_geometry {
 
 u64 kfc_super_index_auto(u64 device_bytes);
 int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo);
-int kfc_super_store(struct kfc_cache *c);
+int kfc_super_store(struct kfc_cache *c, u32 nr);
 int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items);
-int kfc_super_give_up(struct kfc_cache *c);
+int kfc_super_give_up(struct kfc_cache *c, u32 nr);
 void kfc_super_undo(struct kfc_cache *c);
 u64 kfc_super_epoch(const struct kfc_cache *c);
 int kfc_super_rw(struct kfc_dev *d, bool write, u64 page_no,

@@ -319,7 +319,8 @@ static enum kfc_step_ret step_device(struct kfc_cache *c, struct kfc_walk *w,
 				     const struct kfc_read *rd,
 				     struct kfc_object *o)
 {
-	if (!c->dev || w->no_device || READ_ONCE(c->log.failed)) {
+	if (!c->nr_devs || w->no_device ||
+	    kfc_slab_lost(&c->log, &c->log.slabs[w->slab])) {
 		kfc_walk_skip(c, w);
 		return KFC_WALK_ON;
 	}

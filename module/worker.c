@@ -348,12 +348,13 @@ static void kfc_worker_close_all(struct kfc_worker *w)
 /* The reads of some turns are submitted together. */
 static void kfc_worker_turns(struct kfc_worker *w)
 {
+	struct kfc_cache *cache = w->net->cache;
 	struct blk_plug plug;
 	struct kfc_conn *c;
 	bool gathered;
 	unsigned int n;
 
-	gathered = kfc_blockdev_gather(w->net->cache->dev, &plug);
+	gathered = kfc_blockdevs_gather(cache->devs, cache->nr_devs, &plug);
 	kfc_udp_worker_turn(w);
 	for (n = 0; n < KFC_PASS_TURNS; n++) {
 		c = list_first_entry_or_null(&w->ready, struct kfc_conn, run);
@@ -365,7 +366,7 @@ static void kfc_worker_turns(struct kfc_worker *w)
 			break;
 	}
 	if (gathered)
-		kfc_blockdev_let_go(&plug);
+		kfc_blockdevs_let_go(&plug);
 }
 
 static int kfc_worker_main(void *arg)

@@ -8,8 +8,6 @@
 #include <linux/kthread.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
-#include <linux/stringify.h>
-#include <linux/workqueue.h>
 
 #include "kfc.h"
 #include "memtier.h"
@@ -23,58 +21,6 @@
 #define KFC_DISCARDS 4
 /* What nobody tells is looked for so often: has the device gone, what expired? */
 #define KFC_LOOK_MS 1000
-
-/**
- * kfc_log_fail() - give the device up
- * @c: the cache, with one
- * @why: after what, for the message
- *
- * Nothing is read from it or written to it any more, until the next load, and
- * the cache goes on in memory. Context: any but hardirq; any number of times.
- */
-void kfc_log_fail(struct kfc_cache *c, const char *why)
-{
-	struct kfc_log *l = &c->log;
-
-	if (cmpxchg(&l->failed, false, true))
-		return;
-	pr_err("kfatcache: %s: failed after %s, going on in memory only\n",
-	       c->dev->name, why);
-	kfc_log_kick(l);
-}
-
-/* Return: the device is not there any more, and given up */
-static bool check_gone(struct kfc_cache *c)
-{
-	if (!c->dev || !c->dev->ops->gone || !c->dev->ops->gone(c->dev))
-		return false;
-	kfc_log_fail(c, "its removal");
-	return true;
-}
-
-/**
- * kfc_log_io_result() - note how an I/O ended
- * @c: the cache
- * @err: 0 or a negative errno
- *
- * KFC_MAX_ERRORS errors in a row, or one of a device that was taken away, make
- * it a failed one. Context: any but hardirq.
- */
-void kfc_log_io_result(struct kfc_cache *c, int err)
-{
-	struct kfc_log *l = &c->log;
-
-	if (!err) {
-		if (atomic_read(&l->errors))
-			atomic_set(&l->errors, 0);
-		return;
-	}
-	pr_err_ratelimited("kfatcache: %s: I/O error %d\n", c->dev->name, err);
-	if (check_gone(c))
-		return;
-	if (atomic_inc_return(&l->errors) >= KFC_MAX_ERRORS)
-		kfc_log_fail(c, __stringify(KFC_MAX_ERRORS) " errors in a row");
-}
 
 static void write_done(struct kfc_io *io)
 {
@@ -115,6 +61,7 @@ static void make_stored(struct kfc_log *l, struct kfc_slab *s)
 	if (kfc_slab_copies(l, s)) {
 		list_add_tail(&s->list, &l->copies);
 	} else {
+		kfc_slab_member(l, s)->unwritten--;
 		list_add_tail(&s->list, &l->stored);
 		list_add_tail(&s->resident, &l->resident[s->kept]);
 		l->nr_stored++;
@@ -127,17 +74,19 @@ static void start_write(struct kfc_cache *c, struct kfc_write *w,
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+	struct kfc_dev *d = kfc_slab_member(l, s)->dev;
 
 	finish_summary(l, s, b);
 	s->state = KFC_SLAB_WRITING;
 	w->slab = s;
 	w->log = l;
+	w->since = jiffies;
 	w->done = false;
 	w->io.pages = b->pages;
 	w->io.nr_pages = l->slab_pages;
-	w->io.page_no = l->geo.slabs_at + (u64)(s - l->slabs) * l->slab_pages;
+	w->io.page_no = kfc_slab_at(l, s, 0);
 	w->io.done = write_done;
-	c->dev->ops->write(c->dev, &w->io);
+	d->ops->write(d, &w->io);
 }
 
 static void finish_write(struct kfc_cache *c, struct kfc_write *w)
@@ -146,17 +95,48 @@ static void finish_write(struct kfc_cache *c, struct kfc_write *w)
 	struct kfc_slab *s = w->slab;
 
 	w->slab = NULL;
-	kfc_log_io_result(c, w->io.err);
+	kfc_member_result(c, s->dev, w->io.err);
 	if (w->io.err) {
 		kfc_count(c, write_errors);
 		/* In memory it is as good as before, when that is all we have. */
-		if (!READ_ONCE(l->failed))
+		if (!kfc_slab_lost(l, s))
 			kfc_slab_empty(c, s, KFC_EVICT_DEVICE);
 	} else {
 		kfc_count_add(c, ext_bytes_written, l->geo.slab_bytes);
 		kfc_count_add(c, ext_objects_written, s->nr_recs);
 	}
 	make_stored(l, s);
+}
+
+/* Does a sealed slab go on? With @w set it is written, else it stays in memory. */
+static bool may_go(struct kfc_log *l, struct kfc_slab *s, struct kfc_write **w)
+{
+	struct kfc_member *m = kfc_slab_member(l, s);
+	int i;
+
+	*w = NULL;
+	if (!l->nr_members || kfc_slab_copies(l, s) || kfc_slab_lost(l, s))
+		return true;
+	for (i = 0; i < KFC_WRITES && !*w; i++)
+		if (!m->writes[i].slab)
+			*w = &m->writes[i];
+	return *w;
+}
+
+static struct kfc_slab *next_sealed(struct kfc_log *l, struct kfc_write **w)
+{
+	struct kfc_slab *s, *found = NULL;
+
+	spin_lock(&l->lock);
+	list_for_each_entry(s, &l->sealed, list) {
+		if (!may_go(l, s, w))
+			continue;
+		list_del_init(&s->list);
+		found = s;
+		break;
+	}
+	spin_unlock(&l->lock);
+	return found;
 }
 
 /**
@@ -169,28 +149,24 @@ static void finish_write(struct kfc_cache *c, struct kfc_write *w)
 bool kfc_log_writes(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
+	struct kfc_write *w;
+	struct kfc_slab *s;
 	bool did = false;
+	u32 nr;
 	int i;
 
-	for (i = 0; i < KFC_WRITES; i++) {
-		struct kfc_write *w = &l->writes[i];
-		struct kfc_slab *s;
-
-		/* Pairs with the release in write_done(). */
-		if (w->slab && smp_load_acquire(&w->done)) {
+	for (nr = 0; nr < l->nr_members; nr++) {
+		for (i = 0; i < KFC_WRITES; i++) {
+			w = &l->members[nr].writes[i];
+			/* Pairs with the release in write_done(). */
+			if (!w->slab || !smp_load_acquire(&w->done))
+				continue;
 			finish_write(c, w);
 			did = true;
 		}
-		if (w->slab)
-			continue;
-		spin_lock(&l->lock);
-		s = list_first_entry_or_null(&l->sealed, struct kfc_slab, list);
-		if (s)
-			list_del_init(&s->list);
-		spin_unlock(&l->lock);
-		if (!s)
-			continue;
-		if (c->dev && !READ_ONCE(l->failed) && !kfc_slab_copies(l, s))
+	}
+	while ((s = next_sealed(l, &w))) {
+		if (w)
 			start_write(c, w, s);
 		else
 			make_stored(l, s);
@@ -294,8 +270,8 @@ static bool clean_bufs(struct kfc_cache *c)
 static void discard_slab(struct kfc_cache *c, struct kfc_slab *s)
 {
 	struct kfc_log *l = &c->log;
-	u64 at = l->geo.slabs_at + (u64)(s - l->slabs) * l->slab_pages;
-	int err = c->dev->ops->discard(c->dev, at, l->slab_pages);
+	struct kfc_dev *d = kfc_slab_member(l, s)->dev;
+	int err = d->ops->discard(d, kfc_slab_at(l, s, 0), l->slab_pages);
 
 	if (!err) {
 		kfc_count(c, discards);
@@ -303,35 +279,60 @@ static void discard_slab(struct kfc_cache *c, struct kfc_slab *s)
 	}
 	/* It works as well without, so the device is none the worse for it. */
 	kfc_count(c, discard_errors);
-	pr_err_ratelimited("kfatcache: %s: discard error %d\n", c->dev->name,
-			   err);
+	pr_err_ratelimited("kfatcache: %s: discard error %d\n", d->name, err);
+}
+
+/* Where a slab goes that nobody reads or uses; @l->lock */
+static void put_free(struct kfc_log *l, struct kfc_slab *s)
+{
+	s->state = KFC_SLAB_FREE;
+	if (kfc_slab_copies(l, s)) {
+		list_move_tail(&s->list, &l->copy_free);
+	} else if (kfc_slab_lost(l, s) && !READ_ONCE(l->failed)) {
+		list_move_tail(&s->list, &kfc_slab_member(l, s)->out);
+		l->nr_out++;
+	} else {
+		list_move_tail(&s->list, &l->free);
+		l->nr_free++;
+	}
 }
 
 static bool drain(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 	struct kfc_slab *s, *next;
-	bool did = false, copies;
-	u32 discards = 0;
+	struct kfc_member *m;
+	u32 discards = 0, pinned = 0;
+	bool did = false;
 
+	/* Held back they kept nobody waiting; now as many as can go. */
+	list_splice_init(&l->held, &l->drain);
 	list_for_each_entry_safe(s, next, &l->drain, list) {
-		if (atomic_read(&s->pins))
+		m = kfc_slab_member(l, s);
+		if (atomic_read(&s->pins)) {
+			if (kfc_slab_copies(l, s))
+				continue;
+			pinned |= 1U << s->dev;
+			if (kfc_member_late(c, m))
+				list_move_tail(&s->list, &l->held);
 			continue;
-		copies = kfc_slab_copies(l, s);
-		if (c->cfg.discard && !copies && !READ_ONCE(l->failed)) {
+		}
+		if (c->cfg.discard && !m->no_discard &&
+		    !kfc_slab_copies(l, s) && !kfc_slab_lost(l, s)) {
 			/* Each takes time, and writes are to go on. */
-			if (discards++ == KFC_DISCARDS)
-				return true;
+			if (discards++ == KFC_DISCARDS) {
+				did = true;
+				break;
+			}
 			discard_slab(c, s);
 		}
 		take_buf(l, s);
 		spin_lock(&l->lock);
-		s->state = KFC_SLAB_FREE;
-		list_move_tail(&s->list, copies ? &l->copy_free : &l->free);
-		l->nr_free += !copies;
+		put_free(l, s);
 		spin_unlock(&l->lock);
 		did = true;
 	}
+	kfc_members_pinned(l, pinned);
 	return did;
 }
 
@@ -356,7 +357,7 @@ void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s)
 	l->nr_stored--;
 	spin_unlock(&l->lock);
 	kfc_restart_unlock(c);
-	if (c->dev)
+	if (c->nr_devs)
 		kfc_count(c, ext_page_reclaims);
 }
 
@@ -364,7 +365,7 @@ static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
 {
 	if (!s)
 		return false;
-	if (c->dev && atomic_read(&s->live))
+	if (c->nr_devs && atomic_read(&s->live))
 		kfc_count(c, ext_page_evictions);
 	kfc_slab_free(c, s);
 	kfc_slab_empty(c, s, KFC_EVICT_SPACE);
@@ -372,9 +373,17 @@ static bool reclaim_slab(struct kfc_cache *c, struct kfc_slab *s)
 	return true;
 }
 
-static struct kfc_slab *oldest_stored(struct kfc_log *l)
+/* The first slab of a list that may have a life after this one. */
+static struct kfc_slab *first_that_takes(struct kfc_cache *c,
+					 struct list_head *list)
 {
-	return list_first_entry_or_null(&l->stored, struct kfc_slab, list);
+	struct kfc_log *l = &c->log;
+	struct kfc_slab *s;
+
+	list_for_each_entry(s, list, list)
+		if (READ_ONCE(l->failed) || kfc_member_takes(c, s))
+			return s;
+	return NULL;
 }
 
 static struct kfc_slab *oldest_resident(struct kfc_log *l)
@@ -404,11 +413,16 @@ bool kfc_spare_buf(struct kfc_cache *c)
 		return false;
 	if (l->nr_copies > kfc_copies_max(l) && kfc_copies_spare(c))
 		return true;
-	if (!c->dev || READ_ONCE(l->failed))
+	if (!c->nr_devs || READ_ONCE(l->failed))
 		return reclaim_slab(c, kfc_tier_victim(c));
 	s = oldest_resident(l);
 	if (!s)
 		return false;
+	if (kfc_slab_lost(l, s)) {
+		kfc_slab_free(c, s);
+		kfc_slab_empty(c, s, KFC_EVICT_DEVICE);
+		return true;
+	}
 	kfc_promote_used(c, s);
 	spin_lock(&l->lock);
 	list_del_init(&s->resident);
@@ -431,22 +445,23 @@ void kfc_buf_give(struct kfc_log *l, struct kfc_slab *s, struct list_head *to)
 	list_del_init(&b->list);
 	rcu_assign_pointer(s->buf, b);
 	s->state = KFC_SLAB_READY;
+	if (!kfc_slab_copies(l, s))
+		kfc_slab_member(l, s)->unwritten++;
 	list_move_tail(&s->list, to);
 }
 
 static bool make_ready(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
-	struct kfc_slab *s;
+	struct kfc_slab *s = first_that_takes(c, &l->free);
 	bool starved = false;
 
-	if (list_empty(&l->free))
+	if (!s)
 		return list_empty(&l->drain) &&
-		       reclaim_slab(c, oldest_stored(l));
+		       reclaim_slab(c, first_that_takes(c, &l->stored));
 	if (list_empty(&l->bufs))
 		return kfc_spare_buf(c);
 	spin_lock(&l->lock);
-	s = list_first_entry(&l->free, struct kfc_slab, list);
 	kfc_buf_give(l, s, &l->ready);
 	l->nr_free--;
 	l->nr_ready++;
@@ -456,7 +471,7 @@ static bool make_ready(struct kfc_cache *c)
 		l->in_vain = 0;
 	}
 	spin_unlock(&l->lock);
-	if (c->dev)
+	if (c->nr_devs)
 		kfc_count(c, ext_page_allocs);
 	if (starved && c->space)
 		c->space(c);
@@ -500,69 +515,118 @@ static void keep_free(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 
 	/* Free slabs ahead of need, so that no set waits for a reclaim. */
-	if (c->dev && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
+	if (c->nr_devs && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
 	    (kfc_rare("reclaim_early") ||
 	     l->nr_free + l->nr_ready <= want_ready(c)))
-		reclaim_slab(c, oldest_stored(l));
+		reclaim_slab(c, first_that_takes(c, &l->stored));
 }
 
-static bool flush_to_keep(struct kfc_cache *c)
+/* A head lets go of its slab; what comes next goes to another one. */
+static void seal_heads(struct kfc_cache *c, const struct kfc_member *of)
 {
-	return c->dev && c->kept_from != READ_ONCE(c->valid_from) &&
-	       !READ_ONCE(c->log.failed);
-}
+	struct kfc_log *l = &c->log;
+	u32 i;
 
-/* A flush_all is to hold after a crash, too. */
-static bool keep_flush(struct kfc_cache *c)
-{
-	u64 from = READ_ONCE(c->valid_from);
-	int err;
+	for (i = 0; i < kfc_log_heads(l); i++) {
+		struct kfc_head *h = &l->heads[i];
+		struct kfc_slab *s;
 
-	if (!flush_to_keep(c))
-		return false;
-	err = kfc_super_store(c);
-	kfc_log_io_result(c, err);
-	if (err) {
-		kfc_count(c, write_errors);
-		return false;
+		spin_lock(&h->lock);
+		s = h->slab;
+		if (s && of && (s->dev != of->nr || kfc_slab_copies(l, s)))
+			s = NULL;
+		if (s)
+			h->slab = NULL;
+		spin_unlock(&h->lock);
+		if (s)
+			kfc_slab_put_hold(c, s);
 	}
-	WRITE_ONCE(c->kept_from, from);
-	if (c->space)
-		c->space(c);
-	return true;
 }
 
-static void disown_work(struct work_struct *work)
+/* Nobody fills the slabs of a device that has failed any more. */
+static void leave_unused(struct kfc_log *l, struct kfc_member *m)
 {
-	struct kfc_log *l = container_of(work, struct kfc_log, disown);
+	struct kfc_slab *s, *next;
 
-	if (!kfc_super_give_up(container_of(l, struct kfc_cache, log)))
-		WRITE_ONCE(l->disowned, true);
+	spin_lock(&l->lock);
+	list_for_each_entry_safe(s, next, &l->free, list) {
+		if (s->dev != m->nr)
+			continue;
+		list_move_tail(&s->list, &m->out);
+		l->nr_free--;
+		l->nr_out++;
+	}
+	list_for_each_entry_safe(s, next, &l->ready, list) {
+		struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+
+		if (s->dev != m->nr)
+			continue;
+		l->nr_ready--;
+		m->unwritten--;
+		rcu_assign_pointer(s->buf, NULL);
+		list_add_tail(&b->list, &l->bufs);
+		s->state = KFC_SLAB_FREE;
+		list_move_tail(&s->list, &m->out);
+		l->nr_out++;
+	}
+	spin_unlock(&l->lock);
 }
 
 /*
- * The next load is to know, and the device may take it some time. It may hang,
- * too: the writer has the memory to look after.
+ * From here on the log is on the other devices. What is in memory of this one
+ * stays as long as there is memory for it.
  */
-static void disown(struct kfc_log *l)
+static void leave(struct kfc_cache *c, struct kfc_member *m)
 {
-	if (READ_ONCE(l->disowned) || time_before(jiffies, l->disown_at))
-		return;
-	l->disown_at = jiffies + HZ;
-	queue_work(system_unbound_wq, &l->disown);
+	struct kfc_log *l = &c->log;
+	struct kfc_slab *s, *next;
+
+	m->left = true;
+	leave_unused(l, m);
+	seal_heads(c, m);
+	kfc_restart_lock(c);
+	kfc_sweep_unreadable(c);
+	kfc_restart_unlock(c);
+	list_for_each_entry_safe(s, next, &l->stored, list)
+		if (s->dev == m->nr && !rcu_access_pointer(s->buf))
+			kfc_slab_free(c, s);
+	if (c->space)
+		c->space(c);
 }
 
 /* From here on the cache is one in memory. */
 static void give_up(struct kfc_cache *c)
 {
-	c->log.swept = true;
-	c->log.disown_at = jiffies;
+	struct kfc_log *l = &c->log;
+	u32 nr;
+
+	l->swept = true;
+	l->disown_at = jiffies;
 	kfc_restart_lock(c);
 	kfc_sweep_unreadable(c);
 	kfc_restart_unlock(c);
+	spin_lock(&l->lock);
+	for (nr = 0; nr < l->nr_members; nr++)
+		list_splice_init(&l->members[nr].out, &l->free);
+	l->nr_free += l->nr_out;
+	l->nr_out = 0;
+	spin_unlock(&l->lock);
 	/* Nobody needs to wait for the device any more. */
 	if (c->space)
 		c->space(c);
+}
+
+static void leave_failed(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	u32 nr;
+
+	kfc_members_gone(c);
+	for (nr = 0; nr < l->nr_members && !READ_ONCE(l->failed); nr++)
+		if (kfc_member_failed(l, nr) && !l->members[nr].left)
+			leave(c, &l->members[nr]);
+	if (READ_ONCE(l->failed) && !l->swept)
+		give_up(c);
 }
 
 /**
@@ -577,18 +641,16 @@ bool kfc_log_step(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	bool did = kfc_log_writes(c);
 
-	check_gone(c);
-	if (READ_ONCE(l->failed) && !l->swept)
-		give_up(c);
-	if (l->swept)
-		disown(l);
-	did |= keep_flush(c);
+	kfc_members_reap(c);
+	leave_failed(c);
+	did |= kfc_members_note(c);
 	/*
 	 * Readers follow a slot to its slab, pin it, copy from its buffer and
 	 * take its pages in one RCU section. Those that saw a slot that was
 	 * cleared, or a buffer that was taken, are gone after this.
 	 */
-	if (!list_empty(&l->drain) || !list_empty(&l->dirty))
+	if (!list_empty(&l->drain) || !list_empty(&l->held) ||
+	    !list_empty(&l->dirty))
 		synchronize_rcu();
 	did |= drain(c);
 	did |= clean_bufs(c);
@@ -605,11 +667,16 @@ bool kfc_log_step(struct kfc_cache *c)
 
 static bool writes_out(struct kfc_log *l)
 {
+	u32 nr;
 	int i;
 
-	for (i = 0; i < KFC_WRITES; i++)
-		if (l->writes[i].slab && !READ_ONCE(l->writes[i].done))
-			return true;
+	for (nr = 0; nr < l->nr_members; nr++) {
+		struct kfc_write *w = l->members[nr].writes;
+
+		for (i = 0; i < KFC_WRITES; i++)
+			if (w[i].slab && !READ_ONCE(w[i].done))
+				return true;
+	}
 	return false;
 }
 
@@ -620,7 +687,8 @@ static int writer(void *arg)
 
 	while (!kthread_should_stop()) {
 		bool wait = !list_empty(&l->drain) || !list_empty(&l->dirty) ||
-			    l->nr_orphans || flush_to_keep(c);
+			    l->nr_orphans || !list_empty(&l->held) ||
+			    kfc_members_awaited(l) || kfc_members_to_note(c);
 
 		wait_event_idle_timeout(l->wait, READ_ONCE(l->kicked) ||
 					kthread_should_stop(),
@@ -636,6 +704,24 @@ static int writer(void *arg)
 	return 0;
 }
 
+/* Which devices can be told what is of no use? */
+static void find_discard(struct kfc_cache *c)
+{
+	u32 nr, can = 0;
+
+	for (nr = 0; nr < c->log.nr_members && c->cfg.discard; nr++) {
+		struct kfc_member *m = &c->log.members[nr];
+
+		m->no_discard = !m->dev->ops->discard ||
+				m->dev->ops->discard(m->dev, 0, 0);
+		can += !m->no_discard;
+		if (m->no_discard)
+			pr_notice("kfatcache: discard=1: %s cannot discard, so nothing is\n",
+				  m->dev->name);
+	}
+	c->cfg.discard = can > 0;
+}
+
 /**
  * kfc_log_start() - make slabs ready and start the writer thread
  * @c: the cache
@@ -647,18 +733,12 @@ int kfc_log_start(struct kfc_cache *c)
 	struct kfc_log *l = &c->log;
 	struct task_struct *t;
 
-	INIT_WORK(&l->disown, disown_work);
-	if (c->cfg.discard && (!c->dev->ops->discard ||
-			       c->dev->ops->discard(c->dev, 0, 0))) {
-		pr_notice("kfatcache: discard=1: %s cannot discard, so nothing is\n",
-			  c->dev->name);
-		c->cfg.discard = 0;
-	}
+	find_discard(c);
 	while (kfc_log_step(c))
 		;
 	t = kthread_run(writer, c, "kfatcache-log");
 	if (IS_ERR(t)) {
-		flush_work(&l->disown);
+		kfc_members_stop(c);
 		return PTR_ERR(t);
 	}
 	l->task = t;
@@ -676,25 +756,7 @@ void kfc_log_stop(struct kfc_cache *c)
 	if (c->log.task)
 		kthread_stop(c->log.task);
 	c->log.task = NULL;
-	flush_work(&c->log.disown);
-}
-
-static void seal_heads(struct kfc_cache *c)
-{
-	struct kfc_log *l = &c->log;
-	u32 i;
-
-	for (i = 0; i < kfc_log_heads(l); i++) {
-		struct kfc_head *h = &l->heads[i];
-		struct kfc_slab *s;
-
-		spin_lock(&h->lock);
-		s = h->slab;
-		h->slab = NULL;
-		spin_unlock(&h->lock);
-		if (s)
-			kfc_slab_put_hold(c, s);
-	}
+	kfc_members_stop(c);
 }
 
 /**
@@ -708,7 +770,7 @@ void kfc_log_settle(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
 
-	seal_heads(c);
+	seal_heads(c, NULL);
 	for (;;) {
 		WRITE_ONCE(l->kicked, false);
 		if (kfc_log_writes(c))

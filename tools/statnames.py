@@ -18,6 +18,9 @@ def printed():
     names = re.findall(r'KFC_COUNTER\(\w+,\s*"(\w+)"\)', text)
     for body in re.findall(r"^static void kfc_stats_\w+\(.*?^}", text, re.M | re.S):
         names += re.findall(r'kfc_(?:u64|line)\(l, "(\w+)"', body)
+        # one of each device: README tells of the first
+        names += [n.replace("%u", "0") for n in
+                  re.findall(r'snprintf\(name, sizeof\(name\), "([\w%]+)"', body)]
     general = re.search(r"^void kfc_stats_print\(.*?^}", text, re.M | re.S)
     return names + re.findall(r'kfc_(?:u64|line)\(&l, "(\w+)"', general.group(0))
 

@@ -194,7 +194,7 @@ static void make_image(void)
 	for (i = 0; i < 3; i++) {
 		make_round(i);
 		env_client_exit(&e, &ec);
-		base_slabs_at = e.c.log.geo.slabs_at;
+		base_slabs_at = e.c.log.members[0].slabs_at;
 		base_slabs = e.c.log.nr_slabs;
 		base_area = e.c.log.geo.index_pages;
 		base_salt = e.c.log.salt;

@@ -114,6 +114,12 @@ static void drain_out(struct env_client *ec)
 
 /* The writer thread waits for its own read, which is the last one. */
 static struct env *waiting;
+static struct env_dev *last;
+
+struct env_dev *env_dev(struct env *e, u32 nr)
+{
+	return nr ? e->more[nr - 1] : &e->d;
+}
 
 static void do_io(struct env_dev *d, struct kfc_io *io)
 {
@@ -152,18 +158,39 @@ static void do_io(struct env_dev *d, struct kfc_io *io)
 	io->done(io);
 }
 
+/* The slab that lies at a page of a device, NULL where none does. */
+static struct kfc_slab *slab_at(struct kfc_dev *dev, u64 page_no)
+{
+	struct kfc_log *l = &waiting->c.log;
+	u32 i, nr;
+
+	for (nr = 0; nr < l->nr_members && l->members[nr].dev != dev; nr++)
+		;
+	if (nr == l->nr_members || page_no < l->members[nr].slabs_at)
+		return NULL;
+	for (i = 0; i < l->nr_slabs; i++)
+		if (l->slabs[i].dev == nr &&
+		    page_no - kfc_slab_at(l, &l->slabs[i], 0) < l->slab_pages)
+			return &l->slabs[i];
+	return NULL;
+}
+
 /* Slabs are written whole, each at its place, and superblocks beside them. */
 static void check_write(struct kfc_dev *dev, const struct kfc_io *io)
 {
 	const struct kfc_log *l = &waiting->c.log;
-	u64 at = io->page_no - l->geo.slabs_at;
+	struct kfc_slab *s;
 
 	if (io->page_no == dev->pages - 1) {
 		assert(io->nr_pages == 1);
-	} else if (l->slab_pages && io->page_no >= l->geo.slabs_at) {
-		assert(io->nr_pages == l->slab_pages && !(at % l->slab_pages));
-		assert(l->slabs[at / l->slab_pages].state == KFC_SLAB_WRITING);
+		return;
 	}
+	s = slab_at(dev, io->page_no);
+	if (!s)
+		return;
+	assert(io->page_no == kfc_slab_at(l, s, 0));
+	assert(io->nr_pages == l->slab_pages);
+	assert(s->state == KFC_SLAB_WRITING);
 }
 
 static void submit(struct kfc_dev *dev, struct kfc_io *io, bool write)
@@ -177,6 +204,7 @@ static void submit(struct kfc_dev *dev, struct kfc_io *io, bool write)
 	d->reads += !write;
 	d->read_pages += write ? 0 : io->nr_pages;
 	d->writes += write;
+	last = d;
 	if (d->defer) {
 		assert(d->nr < ARRAY_SIZE(d->queue));
 		d->queue[d->nr++] = io;
@@ -214,18 +242,20 @@ static int dev_discard(struct kfc_dev *dev, u64 page_no, u64 nr)
 {
 	struct env_dev *d = container_of(dev, struct env_dev, dev);
 	struct kfc_index *ix = &waiting->c.index;
-	u64 first = page_no - waiting->c.log.geo.slabs_at, *v;
-	u64 place = kfc_place(0);
+	u64 place = kfc_place(0), *v, slab;
 	u32 i, slots;
 
 	if (d->no_discard || !nr)
 		return d->no_discard ? -EOPNOTSUPP : 0;
-	assert(page_no + nr <= dev->pages && !(first % nr));
+	assert(page_no + nr <= dev->pages);
 	assert(nr == waiting->c.log.slab_pages);
+	slab = slab_at(dev, page_no) - waiting->c.log.slabs;
+	assert(kfc_slab_at(&waiting->c.log, slab_at(dev, page_no), 0) ==
+	       page_no);
 	while (place < kfc_place(ix->lines0)) {
 		v = kfc_index_group(ix, &place, &slots);
 		for (i = 0; i < slots; i++)
-			assert(!v[i] || kfc_slot_page(v[i]) / nr != first / nr);
+			assert(!v[i] || kfc_slot_page(v[i]) / nr != slab);
 	}
 	for (i = 0; i < d->nr; i++)
 		assert(d->queue[i]->page_no >= page_no + nr ||
@@ -270,10 +300,8 @@ u64 env_slots(struct env *e)
 	return n;
 }
 
-/* Let the I/O that is @nth in the queue end. */
-void env_complete(struct env *e, u32 nth)
+void env_complete_of(struct env_dev *d, u32 nth)
 {
-	struct env_dev *d = &e->d;
 	struct kfc_io *io = d->queue[nth];
 
 	d->nr--;
@@ -282,10 +310,41 @@ void env_complete(struct env *e, u32 nth)
 	do_io(d, io);
 }
 
+/* Let the I/O that is @nth in the queue end. */
+void env_complete(struct env *e, u32 nth)
+{
+	env_complete_of(&e->d, nth);
+}
+
 static void env_wait(void)
 {
-	assert(waiting->d.nr);
-	env_complete(waiting, waiting->d.nr - 1);
+	assert(last->nr);
+	env_complete_of(last, last->nr - 1);
+}
+
+/* Let all I/O end, of any device. */
+static void drain_devs(struct env *e)
+{
+	u32 nr;
+
+	for (nr = 0; nr < e->nr; nr++)
+		while (env_dev(e, nr)->nr)
+			env_complete_of(env_dev(e, nr), 0);
+}
+
+/* Let one end, if there is any. */
+static void some_io(struct env *e)
+{
+	u32 nr, first = e->nr > 1 ? rand() % e->nr : 0;
+
+	for (nr = 0; nr < e->nr; nr++) {
+		struct env_dev *d = env_dev(e, (first + nr) % e->nr);
+
+		if (!d->nr || d->hangs)
+			continue;
+		env_complete_of(d, rand() % d->nr);
+		return;
+	}
 }
 
 /*
@@ -296,10 +355,19 @@ static void env_wait(void)
 
 maybe int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 {
+	u32 nr;
+
 	memset(geo, 0, sizeof(*geo));
 	geo->slab_bytes = c->cfg.slab_bytes;
-	geo->slabs_at = 1;
-	geo->nr_slabs = (c->dev->pages - 1) / (geo->slab_bytes / KFC_PAGE);
+	geo->nr_devs = c->nr_devs;
+	for (nr = 0; nr < c->nr_devs; nr++) {
+		struct kfc_place *p = &geo->place[nr];
+
+		p->slabs_at = 1;
+		p->nr_slabs = (c->devs[nr]->pages - 1) /
+			      (geo->slab_bytes / KFC_PAGE);
+		geo->nr_slabs += p->nr_slabs;
+	}
 	get_random_bytes(&c->hkey, sizeof(c->hkey));
 	atomic64_set(&c->order, 1ULL << 40);
 	c->valid_from = 1ULL << 40;
@@ -307,7 +375,7 @@ maybe int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 	return 0;
 }
 
-maybe int kfc_super_store(struct kfc_cache *c)
+maybe int kfc_super_store(struct kfc_cache *c, u32 nr)
 {
 	return 0;
 }
@@ -317,7 +385,7 @@ maybe int kfc_super_unload(struct kfc_cache *c, bool clean, u64 items)
 	return 0;
 }
 
-maybe int kfc_super_give_up(struct kfc_cache *c)
+maybe int kfc_super_give_up(struct kfc_cache *c, u32 nr)
 {
 	return 0;
 }
@@ -391,12 +459,25 @@ static void forget(struct env *e)
 	memset(&e->counters, 0, sizeof(e->counters));
 	e->c.cfg = cfg;
 	e->c.counters = &e->counters;
-	e->c.dev = e->d.mem ? &e->d.dev : NULL;
+	for (e->c.nr_devs = 0; e->c.nr_devs < e->nr; e->c.nr_devs++)
+		e->c.devs[e->c.nr_devs] = &env_dev(e, e->c.nr_devs)->dev;
 }
 
-/* As env_start(), on a device of so many pages, 0 for none. */
-void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
-		  u64 device_pages, u64 index_bytes)
+/* A blank device; @nr is for its name. */
+void env_dev_new(struct env_dev *d, u64 pages, u32 nr)
+{
+	memset(d, 0, sizeof(*d));
+	d->dev.ops = &env_ops;
+	d->dev.pages = pages;
+	d->mem = calloc(pages, KFC_PAGE);
+	strcpy(d->dev.name, "env");
+	if (nr)
+		sprintf(d->dev.name, "env%u", nr);
+}
+
+/* As env_start(), on devices of so many pages. */
+void env_start_set(struct env *e, u32 slab_bytes, u32 memory_slabs,
+		   const u64 *pages, u32 nr, u64 index_bytes)
 {
 	struct kfc_config *cfg = &e->c.cfg;
 
@@ -414,14 +495,21 @@ void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	cfg->reinsert_pct = 50;
 	waiting = e;
 	shim_wait = env_wait;
-	if (device_pages) {
-		e->d.dev.ops = &env_ops;
-		e->d.dev.pages = device_pages;
-		e->d.mem = calloc(e->d.dev.pages, KFC_PAGE);
-		strcpy(e->d.dev.name, "env");
+	for (; e->nr < nr; e->nr++) {
+		if (e->nr)
+			e->more[e->nr - 1] = calloc(1, sizeof(e->d));
+		env_dev_new(env_dev(e, e->nr), pages[e->nr], e->nr);
 	}
 	forget(e);
 	assert(!env_load(e));
+}
+
+/* On one device, 0 pages for none. */
+void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
+		  u64 device_pages, u64 index_bytes)
+{
+	env_start_set(e, slab_bytes, memory_slabs, &device_pages,
+		      device_pages != 0, index_bytes);
 }
 
 void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
@@ -436,12 +524,13 @@ void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
 /* The device stays as it is, for env_load(). */
 void env_unload(struct env *e)
 {
-	while (e->d.nr)
-		env_complete(e, 0);
+	u32 nr;
+
+	drain_devs(e);
 	while (kfc_log_step(&e->c))
-		while (e->d.nr)
-			env_complete(e, 0);
-	e->d.defer = false;
+		drain_devs(e);
+	for (nr = 0; nr < e->nr; nr++)
+		env_dev(e, nr)->defer = false;
 	assert(!atomic_read(&e->c.reads));
 	assert(!atomic_read(&e->c.read_pages));
 	kfc_cmd_exit(&e->c);
@@ -453,8 +542,13 @@ void env_unload(struct env *e)
 
 void env_stop(struct env *e)
 {
+	u32 nr;
+
 	env_unload(e);
-	free(e->d.mem);
+	for (nr = 0; nr < e->nr; nr++)
+		free(env_dev(e, nr)->mem);
+	for (nr = 1; nr < e->nr; nr++)
+		free(e->more[nr - 1]);
 }
 
 static void post(struct kfc_client *cl, struct kfc_event *ev)
@@ -494,8 +588,7 @@ void env_client_exit(struct env *e, struct env_client *ec)
 {
 	kfc_out_drop(&ec->cl.out);
 	kfc_client_close(&ec->cl);
-	while (e->d.nr)
-		env_complete(e, 0);
+	drain_devs(e);
 	env_events(ec);
 	assert(!ec->cl.inflight);
 	free(ec->answer);
@@ -518,15 +611,13 @@ static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 		case KFC_CMD_BUSY:
 			/* Time passes, the device and the writer go on. */
 			jiffies += 10;
-			if (e->d.nr)
-				env_complete(e, rand() % e->d.nr);
+			some_io(e);
 			kfc_log_step(&e->c);
 			kfc_restart_step(&e->c);
 			break;
 		case KFC_CMD_WAIT:
 			while (ec->cl.waiting) {
-				if (e->d.nr)
-					env_complete(e, rand() % e->d.nr);
+				some_io(e);
 				env_events(ec);
 			}
 			break;
@@ -626,8 +717,7 @@ bool env_feed(struct env *e, struct env_client *ec, const char *bytes,
 static const char *finish(struct env *e, struct env_client *ec)
 {
 	while (ec->cl.inflight) {
-		if (e->d.nr)
-			env_complete(e, rand() % e->d.nr);
+		some_io(e);
 		env_events(ec);
 	}
 	return ec->answer;

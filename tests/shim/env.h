@@ -31,6 +31,7 @@
  * @fail_discards: so many of the next discards fail
  * @discards: how many there were
  * @gone: it was taken away
+ * @hangs: what waits in @queue does not end while others are waited for
  * @bad_from: reads of pages from here
  * @bad_to: to here fail
  */
@@ -54,6 +55,7 @@ struct env_dev {
 	u32 fail_discards;
 	u32 discards;
 	bool gone;
+	bool hangs;
 	u64 bad_from;
 	u64 bad_to;
 };
@@ -76,10 +78,18 @@ struct env_client {
 	size_t size;
 };
 
+/**
+ * struct env - a cache and its devices
+ * @d: the device, or the first of several
+ * @more: the others
+ * @nr: how many there are
+ */
 struct env {
 	struct kfc_cache c;
 	struct kfc_counters counters;
 	struct env_dev d;
+	struct env_dev *more[KFC_DEVICES_MAX - 1];
+	u32 nr;
 };
 
 extern u64 env_now;
@@ -88,12 +98,17 @@ void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	       u32 device_slabs, u64 index_bytes);
 void env_start_on(struct env *e, u32 slab_bytes, u32 memory_slabs,
 		  u64 device_pages, u64 index_bytes);
+void env_start_set(struct env *e, u32 slab_bytes, u32 memory_slabs,
+		   const u64 *pages, u32 nr, u64 index_bytes);
+struct env_dev *env_dev(struct env *e, u32 nr);
+void env_dev_new(struct env_dev *d, u64 pages, u32 nr);
 void env_stop(struct env *e);
 int env_load(struct env *e);
 void env_unload(struct env *e);
 u64 env_items(struct env *e);
 u64 env_slots(struct env *e);
 void env_complete(struct env *e, u32 nth);
+void env_complete_of(struct env_dev *d, u32 nth);
 void env_client_init(struct env *e, struct env_client *ec);
 void env_client_exit(struct env *e, struct env_client *ec);
 void env_events(struct env_client *ec);

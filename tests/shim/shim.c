@@ -6,6 +6,7 @@ int shim_fail_alloc;
 char shim_warning[512];
 int shim_warnings;
 void (*shim_wait)(void);
+bool shim_hangs;
 int shim_poison = 0xa5;
 u64 shim_hash_mask = ~0ULL;
 long shim_pages;

@@ -45,6 +45,8 @@ typedef unsigned int gfp_t;
 #define __exit
 #define ____cacheline_aligned_in_smp
 #define BIT(n) (1UL << (n))
+#define sizeof_field(t, m) sizeof(((t *)0)->m)
+#define swap(a, b) do { __typeof__(a) a_ = (a); (a) = (b); (b) = a_; } while (0)
 #define BIT_ULL(n) (1ULL << (n))
 #define noinline __attribute__((noinline))
 #define fallthrough __attribute__((fallthrough))
@@ -299,6 +301,13 @@ struct completion { bool done; };
 /* Brings about what the only thread waits for. */
 extern void (*shim_wait)(void);
 #define wait_for_completion(c) do { while (!(c)->done) shim_wait(); } while (0)
+/* ... or not in time */
+extern bool shim_hangs;
+#define wait_for_completion_timeout(c, t) ({ (void)(t); \
+	while (!(c)->done && !shim_hangs) \
+		shim_wait(); \
+	(c)->done; })
+#define try_wait_for_completion(c) ((c)->done)
 /* Work is done at once, or as soon as it may wait for a grace period. */
 struct work_struct {
 	void (*fn)(struct work_struct *w);
@@ -321,6 +330,7 @@ void shim_flush_work(struct work_struct *w, bool run);
 #define __stringify(...) __stringify_1(__VA_ARGS__)
 #define sort(b, n, s, c, swap) qsort(b, n, s, c)
 #define le64_add_cpu(p, n) (*(p) += (n))
+#define hweight32(n) __builtin_popcount(n)
 #define generate_random_uuid(u) get_random_bytes(u, 16)
 static inline void *memchr_inv(const void *p, int c, size_t n)
 {

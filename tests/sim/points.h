@@ -107,6 +107,8 @@
 #undef kthread_should_stop
 #undef complete
 #undef wait_for_completion
+#undef wait_for_completion_timeout
+#undef try_wait_for_completion
 #define cond_resched() sim_point()
 #define raw_smp_processor_id() sim_cpu()
 #define wake_up(w) sim_wake(w)
@@ -122,6 +124,9 @@
 #define kthread_should_stop() sim_should_stop()
 #define complete(c) ({ (c)->done = true; sim_wake(c); })
 #define wait_for_completion(c) wait_event_idle(*(c), READ_ONCE((c)->done))
+#define wait_for_completion_timeout(c, t) ({ \
+	wait_event_idle_timeout(*(c), READ_ONCE((c)->done), t); (c)->done; })
+#define try_wait_for_completion(c) READ_ONCE((c)->done)
 
 #undef this_cpu_inc
 #undef this_cpu_add

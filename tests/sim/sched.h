@@ -64,7 +64,7 @@ u64 sim_coin_hits(const char *name);
 bool sim_coins_print(u64 runs);
 
 /* Coroutines. */
-#define SIM_CPUS 12
+#define SIM_CPUS 16
 
 struct sim_co;
 

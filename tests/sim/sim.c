@@ -19,14 +19,20 @@ static u64 total_steps, total_ops, total_counted;
 static void draw_config(void)
 {
 	struct kfc_config *cfg = &sim_env.c.cfg;
-	u32 bits;
+	u32 bits, i;
 
 	memset(&sim_env.c, 0, sizeof(sim_env.c));
 	sim_cfg.slab_bytes = sim_one_in(2) ? 16384 : 16384 << sim_below(4);
 	sim_cfg.memory_slabs = 4 + (sim_one_in(4) ? sim_below(30) :
 				    sim_below(7));
-	sim_cfg.device_slabs = sim_one_in(6) ? 0 :
-		8 + sim_below(4 << sim_below(4));
+	sim_cfg.devs = sim_one_in(6) ? 0 :
+		       sim_one_in(2) ? 1 : 1 + sim_below(SIM_DEVS);
+	for (i = 0; i < sim_cfg.devs; i++) {
+		bits = sim_below(4);
+		sim_cfg.device_slabs[i] = 8 + sim_below(4 << bits);
+	}
+	/* As params.c wants it. */
+	sim_cfg.memory_slabs = max(sim_cfg.memory_slabs, 4 * sim_cfg.devs);
 	sim_cfg.clients = 1 + sim_below(5);
 	sim_cfg.keys = 2 << sim_below(8);
 	sim_cfg.ops = 40 << sim_below(6);
@@ -43,7 +49,7 @@ static void draw_config(void)
 	cfg->read_timeout_ms = 20 << sim_below(7);
 	cfg->set_wait_ms = 10 << sim_below(6);
 	cfg->flush_enabled = 1;
-	cfg->discard = sim_cfg.device_slabs && sim_one_in(2);
+	cfg->discard = sim_cfg.devs && sim_one_in(2);
 	cfg->reinsert_pct = sim_one_in(4) ? 0 : sim_below(91);
 	/* Few groups, so that they fill; few tags, so that they collide. */
 	shim_hash_mask = ~0ULL;
@@ -61,7 +67,8 @@ static void start_cache(void)
 	u32 tries = 0;
 
 	c->counters = &sim_env.counters;
-	c->dev = sim_cfg.device_slabs ? &sim_dev : NULL;
+	for (c->nr_devs = 0; c->nr_devs < sim_cfg.devs; c->nr_devs++)
+		c->devs[c->nr_devs] = &sim_devs[c->nr_devs];
 	/* Where there is no memory nothing is left behind. */
 	sim_allocs_fail = true;
 	while (kfc_cache_init(c)) {

@@ -7,11 +7,14 @@
 #include "pages.h"
 #include "sched.h"
 
+#define SIM_DEVS 3
+
 /* Drawn from the seed, see sim.c. */
 struct sim_cfg {
 	u32 slab_bytes;
 	u32 memory_slabs;
-	u32 device_slabs;	/* 0: no device */
+	u32 devs;		/* 0: no device */
+	u32 device_slabs[SIM_DEVS];
 	u32 clients;
 	u32 keys;
 	u32 ops;		/* of each client */
@@ -29,12 +32,12 @@ extern struct kfc_counters sim_counters[SIM_CPUS];
 u64 sim_mix(u64 x);
 void sim_sched_start(u64 seed);
 
-/* dev.c: the device outlives the cache on it. */
-extern struct kfc_dev sim_dev;
+/* dev.c: the devices outlive the cache on them. */
+extern struct kfc_dev sim_devs[SIM_DEVS];
 extern u64 sim_bad_pages;	/* pages that came back otherwise than written */
 extern u64 sim_read_errors;
 extern u64 sim_write_errors;
-extern bool sim_gone;		/* taken away, as `removal' */
+extern bool sim_gone;		/* one was taken away, as `removal' */
 void sim_dev_start(void);
 void sim_dev_exit(void);
 int sim_dev_run(void *arg);
@@ -72,7 +75,7 @@ struct sim_state {
 };
 
 /* Pages of a key's last records that are remembered. */
-#define SIM_PAGES 128
+#define SIM_PAGES 4096
 
 struct sim_key {
 	char name[MP_KEY_MAX + 1];

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 store-mk := $(lastword $(MAKEFILE_LIST))
-store-c := index grow record log slab writer reclaim carry memtier promote \
+store-c := index grow record log slab writer reclaim carry member memtier promote \
 	expire restart save recover store cache op get modify meta answer body \
 	command statcmd prefix walk dump auth pages pressure
 
@@ -27,10 +27,13 @@ test_store-flags := $(store-flags)
 test_command-src := $(store-objs)
 test_command-inc := $(store-inc)
 test_command-flags := $(store-flags)
-test_restart-src := $(store-objs) $(top)/module/super.c \
-	$(top)/module/foreign.c
+test_restart-src := $(store-objs) \
+	$(addprefix $(top)/module/,super.c sb.c foreign.c)
 test_restart-inc := $(store-inc)
 test_restart-flags := $(store-flags)
+test_multi-src := $(test_restart-src)
+test_multi-inc := $(store-inc)
+test_multi-flags := $(store-flags)
 test_dump-src := $(store-objs)
 test_dump-inc := $(store-inc)
 test_dump-flags := $(store-flags)

@@ -221,7 +221,7 @@ static void test_nothing_to_give(void **state)
 	spin_unlock(&e.c.log.lock);
 	assert_int_equal(e.c.log.want_bufs, SLABS);
 	/* What is in memory is nowhere else. */
-	kfc_log_fail(&e.c, "a test");
+	kfc_member_fail(&e.c, 0, "a test");
 	assert_int_equal(kfc_pressure_pages(&e.c), 0);
 	assert_int_equal(kfc_pressure_give(&e.c, 1), 0);
 	assert_int_equal(e.counters.shrinks, 0);

@@ -767,7 +767,7 @@ static void test_crooked_pages(void **state)
 		u64 seed = kfc_slab_seed(&e.c.log, s->seq);
 
 		for (i = 0; i < DIV_ROUND_UP(s->end, KFC_PAGE); i++) {
-			u64 at = e.c.log.geo.slabs_at + n * 256 + i;
+			u64 at = e.c.log.members[0].slabs_at + n * 256 + i;
 			struct kfc_page_hdr *h = (void *)(e.d.mem +
 							  at * KFC_PAGE);
 

@@ -11,7 +11,7 @@
 
 #include "../shim/shim.h"
 
-/* What only super.c and foreign.c need of the kernel. */
+/* What only super.c, sb.c and foreign.c need of the kernel. */
 static char said[512];
 static int lines;
 #define say(...) (lines++, (void)snprintf(said, sizeof(said), __VA_ARGS__))
@@ -24,11 +24,12 @@ static int lines;
 
 #include "../../module/foreign.c"
 #undef MARK
+#include "../../module/sb.c"
 #include "../../module/super.c"
 
-void kfc_log_fail(struct kfc_cache *c, const char *why)
+void kfc_member_fail(struct kfc_cache *c, u32 nr, const char *why)
 {
-	c->log.failed = true;
+	c->log.members[nr].failed = true;
 }
 
 #define MIB (1ULL << 20)
@@ -169,7 +170,8 @@ static int load(struct disk *k, enum kfc_format format)
 
 	memset(&cache, 0, sizeof(cache));
 	memset(&geo, 0, sizeof(geo));
-	cache.dev = &k->dev;
+	cache.devs[0] = &k->dev;
+	cache.nr_devs = 1;
 	cache.cfg.format = format;
 	cache.cfg.slab_bytes = slab_bytes;
 	cache.cfg.index_bytes = MIB;
@@ -200,7 +202,7 @@ static struct kfc_super *copy_at(struct disk *k, int copy)
 
 static void sign(struct kfc_super *sb)
 {
-	sb->crc = cpu_to_le32(kfc_super_crc(sb));
+	sb->crc = cpu_to_le32(kfc_sb_crc(sb));
 }
 
 static void test_format(void **state)
@@ -223,7 +225,7 @@ static void test_format(void **state)
 	assert_true(geo.index_pages * KFC_PAGE < MIB + MIB / 50 + 2 * KFC_PAGE);
 	/* flush_all */
 	cache.valid_from += 5;
-	assert_int_equal(kfc_super_store(&cache), 0);
+	assert_int_equal(kfc_super_store(&cache, 0), 0);
 	assert_true(sb->valid_from == cache.valid_from);
 	assert_memory_equal(sb, copy_at(k, 1), KFC_PAGE);
 	kfc_super_free(&cache);
@@ -245,7 +247,7 @@ static void crash(enum kfc_format format)
 			u64 epoch;
 
 			assert_int_equal(load(k, KFC_FORMAT_ASK), 0);
-			assert_int_equal(kfc_super_store(&cache), 0);
+			assert_int_equal(kfc_super_store(&cache, 0), 0);
 			uuid = cache.uuid;
 			kfc_super_free(&cache);
 			k->dies_at = at;
@@ -390,12 +392,13 @@ static void test_fields(void **state)
 			continue;
 		}
 		taken++;
-		end = geo.slabs_at + geo.nr_slabs *
+		end = geo.place[0].slabs_at + geo.nr_slabs *
 		      (u64)(geo.slab_bytes / KFC_PAGE);
 		assert_true(geo.nr_slabs && geo.index_at >= 1 &&
 			    geo.index_pages < k->dev.pages &&
-			    geo.index_at + geo.index_pages <= geo.slabs_at &&
-			    geo.slabs_at < k->dev.pages &&
+			    geo.index_at + geo.index_pages <=
+			    geo.place[0].slabs_at &&
+			    geo.place[0].slabs_at < k->dev.pages &&
 			    end < k->dev.pages);
 	}
 	assert_true(taken > 1000);
@@ -412,12 +415,12 @@ static void test_refusals(void **state)
 	last->version = 9;
 	sign(last);
 	assert_int_equal(reload(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
-	assert_non_null(strstr(said, "version 9, this module knows 2"));
+	assert_non_null(strstr(said, "version 9, this module knows 3"));
 	/* The one before: its index area would be read as what it is not. */
-	last->version = 1;
+	last->version = 2;
 	sign(last);
 	assert_int_equal(reload(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
-	assert_non_null(strstr(said, "version 1, this module knows 2"));
+	assert_non_null(strstr(said, "version 2, this module knows 3"));
 	last->version = KFC_SB_VERSION;
 	last->uuid[3] ^= 1;
 	sign(last);
@@ -486,7 +489,7 @@ static void test_failures(void **state)
 
 static void test_plan(void **state)
 {
-	struct kfc_dev d = { .name = "disk" };
+	struct kfc_dev d = { .name = "disk" }, *devs[] = { &d };
 	struct kfc_config cfg = {};
 	u32 slab, i;
 
@@ -501,24 +504,24 @@ static void test_plan(void **state)
 			cfg.index_bytes = cfg.index_auto ?
 				kfc_super_index_auto(d.pages * KFC_PAGE) :
 				(1 + rand() % 300) * MIB;
-			err = kfc_super_plan(&cfg, &d, &geo);
-			least = kfc_super_least(&cfg);
+			err = kfc_super_plan(&cfg, devs, 1, &geo);
+			least = kfc_super_least(&cfg, 0);
 			assert_int_equal(err, d.pages < least * 256 ? err : 0);
 			if (!(i % 50)) {
 				d.pages = (least - 1) * 256;
 				if (cfg.index_auto)
 					cfg.index_bytes = kfc_super_index_auto(d.pages *
 									       KFC_PAGE);
-				assert_int_equal(kfc_super_plan(&cfg, &d, &geo),
+				assert_int_equal(kfc_super_plan(&cfg, devs, 1, &geo),
 						 -ENOSPC);
 			}
 			if (err)
 				continue;
-			end = geo.slabs_at + geo.nr_slabs * (u64)slab * 256;
+			end = geo.place[0].slabs_at + geo.nr_slabs * (u64)slab * 256;
 			assert_true(geo.nr_slabs >= KFC_SLABS_MIN);
 			assert_true(geo.index_at + geo.index_pages <=
-				    geo.slabs_at);
-			assert_true(geo.slabs_at % 256 == 0);
+				    geo.place[0].slabs_at);
+			assert_true(geo.place[0].slabs_at % 256 == 0);
 			assert_true(end < d.pages || i % 50 == 0);
 		}
 	}
