@@ -381,7 +381,13 @@ def paths():
     refused("named twice", "EINVAL", "named twice", f"device={DEV},{DEV}")
     refused("named twice, by a link", "EINVAL", "named twice", f"device={DIR}/link,{DEV}")
     refused("named twice, and not there", "EINVAL", "named twice", "device=/dev/q,/dev/p,/dev/q")
-    refused("two devices", "EINVAL", "several devices", f"device={DEV},{loop.path}")
+    refused("nine devices", "EINVAL", "up to 8 devices",
+            "device=" + ",".join(f"/dev/no{i}" for i in range(9)))
+    refused("a comma too many", "EINVAL", "no path before or behind a comma", f"device={DEV},")
+    refused("a second one that is not there", "ENOENT", "^device=/dev/no: no such path",
+            f"device={DEV},/dev/no")
+    refused("two devices, and memory for one", "EINVAL", "with 2 devices at least 32 MiB",
+            f"device={DEV},{loop.path}", "memory_mb=16")
     said_at_load = takes("by a link", f"device={DIR}/link")[1]
     last = said_at_load.split("\n")[-1]
     same("the line at load: device, model, serial, size",
