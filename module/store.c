@@ -224,8 +224,8 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 {
 	struct kfc_slab *s = kfc_slab_of(&c->log, lk->slot);
 	u32 in = kfc_slot_page(lk->slot) % c->log.slab_pages, n;
+	bool same, lost;
 	u64 *unused;
-	bool same;
 	int err;
 
 	rcu_read_lock();
@@ -239,14 +239,13 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 	if (!same)
 		goto unpin;
 	lk->pinned = true;
-	err = -ENOENT;
-	if (kfc_slab_lost(&c->log, s)) {
-		if (!kfc_store_remove(c, lk))
+	lost = kfc_slab_lost(&c->log, s);
+	if (lost ||
+	    (u64)atomic64_read(&s->max_order) < READ_ONCE(c->valid_from)) {
+		/* What has come meanwhile is another matter. */
+		err = kfc_store_remove(c, lk) ?: -ENOENT;
+		if (lost && err == -ENOENT)
 			kfc_count(c, ev_device);
-		goto unpin;
-	}
-	if ((u64)atomic64_read(&s->max_order) < READ_ONCE(c->valid_from)) {
-		kfc_store_remove(c, lk);
 		goto unpin;
 	}
 	n = min(kfc_class_pages(kfc_slot_class(lk->slot)),
