@@ -1,17 +1,18 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: kernels=6.12 timeout=200
+# guest: kernels=6.12 timeout=300
 #
-# A guest that is rebooted, and one that is powered off, while the module is
-# loaded and serves: the next one on the same disk has everything. A guest that
-# is killed: the next one starts empty.
+# A guest that is rebooted, one that starts another kernel by kexec, and one that
+# is powered off, while the module is loaded and serves: the next one on the same
+# disk has everything. A guest that is killed: the next one starts empty.
 
 # shellcheck source-path=SCRIPTDIR
 KFC_ON_HOST=1
 . "$(dirname "$0")/lib.sh"
 
 VM=$E2E/../../tools/vm/guest.py
+IMAGE=$(echo "$KFC_CACHE/kernels/$KERNEL"/image/boot/vmlinuz-*)
 DISK=$(mktemp "${TMPDIR:-/var/tmp}/kfc-disk.XXXXXX")
 G=""
 N=3000
@@ -23,7 +24,7 @@ obj() { objects "$@" --sizes 100-3000; }
 
 start() {
 	G=$(mktemp -d "$T/g.XXX")
-	PORT=$(py "$VM" start "$G" --kernel "$KERNEL" --limit 150 --disk "nvme:$DISK" \
+	PORT=$(py "$VM" start "$G" --kernel "$KERNEL" --limit 200 --disk "nvme:$DISK" \
 		--forward 0:11211) || return 1
 }
 in_guest() { py "$VM" exec --seconds 60 "$G" "$@"; }
@@ -40,6 +41,14 @@ goes_down() {
 	tr -d '\r' < "$G/console.log" | grep 'kfatcache: ' | tail -n 3
 	G=""
 }
+# The same kernel again, without the firmware's help.
+kexecs() {
+	in_guest "echo 8 > /proc/sys/kernel/printk
+		(sleep 1; exec python3 $E2E/kexec.py $IMAGE $G/initrd) > /dev/kmsg 2>&1 &" || return 1
+	wait_for 40 grep -q 'Starting new kernel' "$G/console.log" || { tail -n 3 "$G/console.log"; return 1; }
+	tr -d '\r' < "$G/console.log" | grep 'kfatcache: ' | tail -n 3
+	in_guest "modprobe nvme && sleep 2 && [ -b /dev/nvme0n1 ]"
+}
 back() { in_guest "dmesg | grep 'kfatcache: .* objects are back'"; }
 
 check "boot" start
@@ -53,6 +62,11 @@ check "after the reboot: all are back" obj verify --count $N
 check "after the reboot: a line says so" back
 sed 's/^/# /' "$T/out"
 check "others" obj load --first $N --count 500
+check "kexec" kexecs
+sed 's/^/# /' "$T/out"
+check "insmod after kexec" insmod_there
+check "after kexec: all are back" obj verify --count $((N + 500))
+check "after kexec: a line says so" back
 check "poweroff" goes_down poweroff
 check "boot, third" start
 check "insmod, third" insmod_there
