@@ -18,7 +18,7 @@ case $KERNEL in
 	same "so is KFENCE's sample" "$(cat /sys/module/kfence/parameters/sample_interval)" 5
 	;;
 esac
-check "clients that come and go" py -m storm "$HOST" "$PORT" 20
+check "clients that come and go" py -m storm "$HOST" "$PORT" "${KFC_SOAK:+6}8"
 note "$(tail -n 1 "$T/out")"
 conns=$(field conns)
 holds "enough of them" "$conns > 100"

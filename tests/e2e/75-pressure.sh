@@ -17,48 +17,48 @@ press() { echo 2 > /proc/sys/vm/drop_caches; }
 pressed_to() { press; holds_mib "$1"; }
 
 wipe "$DEV"
-must_load "device: insmod" device="$DEV" memory_mb=64
-check "device: 3,000 objects" objects load --count 3000 --sizes 20000-30000 --seed 1
-same "device: memory_min_mb is half" "$(mib kfc_memory_min_bytes)" 32
-same "device: all of it is in use" "$(mib kfc_memory_bytes)" 64
+must_load "device: insmod" device="$DEV" memory_mb=32 slab_size=2
+check "device: 1,600 objects" objects load --count 1600 --sizes 20000-30000 --seed 1
+same "device: memory_min_mb is half" "$(mib kfc_memory_min_bytes)" 16
+same "device: all of it is in use" "$(mib kfc_memory_bytes)" 32
 avail=$(available)
-check "pressure: down to memory_min_mb" wait_for 20 pressed_to 32
-holds "pressure: the machine has it" "$(available) - $avail >= 24 * 1024"
+check "pressure: down to memory_min_mb" wait_for 20 pressed_to 16
+holds "pressure: the machine has it" "$(available) - $avail >= 12 * 1024"
 press
 sleep 1
-same "pressure: and not below" "$(mib kfc_memory_bytes)" 32
-same "pressure: kfc_shrunk_bytes" "$(mib kfc_shrunk_bytes)" 32
+same "pressure: and not below" "$(mib kfc_memory_bytes)" 16
+same "pressure: kfc_shrunk_bytes" "$(mib kfc_shrunk_bytes)" 16
 holds "pressure: kfc_shrinks" "$(stat kfc_shrinks) >= 1"
-check "pressure: everything is there" objects verify --count 3000 --sizes 20000-30000 --seed 1
+check "pressure: everything is there" objects verify --count 1600 --sizes 20000-30000 --seed 1
 same "pressure: no evictions" "$(stat evictions)" 0
 holds "pages kept for reads: as many as io_depth at most" "$(stat kfc_read_pages_kept) <= 256"
 check "pages kept for reads: none without clients" wait_for 10 none_kept
-check "no pressure: it comes back" wait_for 60 holds_mib 64
+check "no pressure: it comes back" wait_for 60 holds_mib 32
 same "no pressure: kfc_shrunk_bytes" "$(mib kfc_shrunk_bytes)" 0
 
-echo 64 > $PARAMS/memory_min_mb
+echo 32 > $PARAMS/memory_min_mb
 press
 sleep 1
-same "memory_min_mb=64 at run time: nothing is given" "$(mib kfc_memory_bytes)" 64
+same "memory_min_mb=32 at run time: nothing is given" "$(mib kfc_memory_bytes)" 32
 log_mark
-for bad in 65 -1 x; do
+for bad in 33 -1 x; do
 	{ echo "$bad" > $PARAMS/memory_min_mb; } 2> /dev/null && not_ok "memory_min_mb=$bad at run time" "was taken"
 done
 same "memory_min_mb: what is wrong is said in one line each" "$(log_new | wc -l)" 3
 log_new | sed 's/^/# /'
 echo 0 > $PARAMS/memory_min_mb
-in_background "$T/mixed" objects mixed --conns 4 --ops 100000 --count 600 --seconds 8 --sizes 20-4000 --batch 16
+in_background "$T/mixed" objects mixed --conns 4 --ops 100000 --count 600 --seconds 5 --sizes 20-4000 --batch 16
 least=$(mib kfc_memory_min_bytes)
-for _ in 1 2 3 4 5 6; do press; sleep 1; done
-holds "memory_min_mb=0: what the log needs stays" "$least >= 16 && $least <= $(mib kfc_memory_bytes)"
+for _ in 1 2 3 4; do press; sleep 1; done
+holds "memory_min_mb=0: what the log needs stays" "$least >= 8 && $least <= $(mib kfc_memory_bytes)"
 wait "$BG"
 same "pressure under load: mixed" $? 0
 check "pressure under load: down to what it needs" wait_for 20 pressed_to "$least"
-check "pressure under load: all is there" objects verify --count 3000 --sizes 20000-30000 --seed 1
+check "pressure under load: all is there" objects verify --count 1600 --sizes 20000-30000 --seed 1
 in_background /dev/null bash -c 'while :; do echo 2 > /proc/sys/vm/drop_caches; done'
 unload_check "pressure all the time"
 for i in 1 2 3; do
-	must_load "pressure all the time: insmod $i" device="$DEV" memory_mb=64
+	must_load "pressure all the time: insmod $i" device="$DEV" memory_mb=32 slab_size=2
 	check "pressure all the time: $i" objects verify --count 300 --sizes 20000-30000 --seed 1
 	unload_check "pressure all the time: $i"
 done

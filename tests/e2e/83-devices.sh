@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=512 kernels=6.12 timeout=400
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=400
 #
 # One cache on two devices of different size: restarts, one that fails and comes
 # back, one that hangs, and sets that are none. The devices are parts of the disk

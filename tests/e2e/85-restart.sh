@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=240
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=240
 #
 # Unload and load: what was there is there again, what was not is not, whatever
 # happened to the device in between. host-reboot.sh does it by reboots.

@@ -250,7 +250,8 @@ def numbers():
     refused("memory_mb below 4 of those given", "EINVAL", "^memory_mb=15: allowed are 16",
             "memory_mb=15", "slab_size=4")
     refused("memory_min_mb above memory_mb", "EINVAL",
-            "^memory_min_mb=33: allowed are 0 to memory_mb=32", "memory_min_mb=33")
+            "^memory_min_mb=33: allowed are 0 to memory_mb=32",
+            "memory_mb=32", "memory_min_mb=33")
     refused("item_max above half a slab", "EINVAL",
             "^item_max=524289: allowed are 1024 to 524288", "slab_size=1", "item_max=524289")
     refused("upload_mb below item_max", "EINVAL", "^upload_mb=1: allowed are 2",
