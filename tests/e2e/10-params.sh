@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=600
+# guest: mem=1024 smp=2,1 disk=2048 kernels=6.12,6.1 timeout=600
 #
 # Every mistake in a parameter or with a device has its errno and its one line,
 # and leaves nothing behind; what may be formatted is, and nothing else is

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=600
+# guest: mem=1024 smp=2,1 disk=2048 kernels=6.12,6.1 timeout=600
 #
 # It loads, serves, and goes, in memory only and with a device.
 

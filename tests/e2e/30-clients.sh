@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12,6.1 timeout=600
+# guest: mem=1024 smp=2,1 disk=2048 kernels=6.12,6.1 timeout=600
 #
 # Real clients, on a device and with so little memory that most answers come
 # from it.

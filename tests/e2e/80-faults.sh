@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=600
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=600
 # shellcheck disable=SC2317  # functions are called by check
 #
 # A device that lies, hangs and fails, under load: every answer is right or a

@@ -24,7 +24,7 @@ obj() { objects "$@" --sizes 100-3000; }
 
 start() {
 	G=$(mktemp -d "$T/g.XXX")
-	PORT=$(py "$VM" start "$G" --kernel "$KERNEL" --limit 200 --disk "nvme:$DISK" \
+	PORT=$(py "$VM" start "$G" --kernel "$KERNEL" --smp 1 --limit 200 --disk "nvme:$DISK" \
 		--forward 0:11211) || return 1
 }
 in_guest() { py "$VM" exec --seconds 60 "$G" "$@"; }
