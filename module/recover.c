@@ -112,34 +112,14 @@ static u32 kfc_pages_between(u32 off, u32 end)
 	return last - off / KFC_PAGE + 1;
 }
 
-/* The newest of a tag comes first and stays. Return: was this one placed? */
-static bool kfc_recover_place(struct kfc_cache *c, const struct kfc_ipos *pos,
-			      u64 value)
-{
-	spinlock_t *lock = kfc_index_lock(&c->index, pos);
-	bool placed = false;
-	u64 *slot;
-
-	spin_lock(lock);
-	if (!kfc_index_find(&c->index, pos)) {
-		slot = kfc_index_place(&c->index, pos);
-		placed = !*slot;
-		if (placed)
-			/* Pairs with the acquire in find_at(). */
-			smp_store_release(slot, value);
-		else
-			kfc_count(c, ev_index);
-	}
-	spin_unlock(lock);
-	return placed;
-}
-
+/* The newest of a tag comes first and stays. */
 static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
 			      const struct kfc_sum_entry *e, u32 pages)
 {
 	u64 order = le64_to_cpu(e->order), page;
 	struct kfc_cache *c = rc->c;
 	struct kfc_ipos pos;
+	int err;
 
 	if (!order || order >= rc->epoch_end ||
 	    kfc_store_dead(c, order, le32_to_cpu(e->exptime)))
@@ -148,11 +128,12 @@ static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
 	       le32_to_cpu(e->off) / KFC_PAGE;
 	pages = min(pages, kfc_read_max_pages(c));
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
-	if (!kfc_recover_place(c, &pos,
-			       kfc_slot_make(pos.tag, kfc_class_of(pages),
-					     page)))
+	err = kfc_store_enter(c, &pos,
+			      kfc_slot_make(pos.tag, kfc_class_of(pages), page));
+	if (err == -ENOSPC)
+		kfc_count(c, ev_index);
+	if (err)
 		return;
-	atomic_inc(&s->live);
 	rc->objects++;
 	while (kfc_index_step(&c->index))
 		cond_resched();

@@ -24,6 +24,7 @@
 
 #include "area.h"
 #include "restart.h"
+#include "store.h"
 
 /* Keys that may be dropped ahead of the ranges that they are in. */
 #define KFC_FORGETS 64
@@ -299,36 +300,20 @@ static bool kfc_slab_came_back(struct kfc_cache *c, struct kfc_slab *s)
 static void kfc_restore_slot(struct kfc_cache *c, u32 line0, u64 v)
 {
 	struct kfc_ipos pos = { .line0 = line0, .tag = kfc_slot_tag(v) };
-	spinlock_t *lock; /* of the group */
-	struct kfc_slab *s;
-	bool back = false;
-	u64 *slot;
+	int err;
 
 	if (kfc_slot_page(v) >= (u64)c->log.nr_slabs * c->log.slab_pages) {
 		kfc_count(c, ev_device);
 		return;
 	}
-	s = kfc_slab_of(&c->log, v);
-	if (!kfc_slab_came_back(c, s))
+	if (!kfc_slab_came_back(c, kfc_slab_of(&c->log, v)))
 		return;
-	lock = kfc_index_lock(&c->index, &pos);
-	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &pos);
-	if (!slot) {
-		slot = kfc_index_place(&c->index, &pos);
-		if (!*slot) {
-			atomic_inc(&s->live);
-			/* Pairs with the acquire in find_at(). */
-			smp_store_release(slot, v);
-			back = true;
-		}
-	}
-	spin_unlock(lock);
+	err = kfc_store_enter(c, &pos, v);
 	kfc_index_added(&c->index);
-	if (back)
-		c->restart->restored++;
-	else
+	if (err)
 		kfc_count(c, ev_device);
+	else
+		c->restart->restored++;
 }
 
 static void kfc_restore_page(struct kfc_cache *c, u32 range, struct page *page)

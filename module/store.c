@@ -654,6 +654,37 @@ int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
 }
 
 /**
+ * kfc_store_enter() - put an entry of an earlier load into the index
+ * @c: the cache
+ * @pos: where it lives there
+ * @value: the slot; what it points to is on a device
+ *
+ * Context: takes a spinlock, does not sleep.
+ * Return: 0; -EEXIST where the tag has an entry; -ENOSPC where there is no place
+ */
+int kfc_store_enter(struct kfc_cache *c, const struct kfc_ipos *pos, u64 value)
+{
+	spinlock_t *lock = kfc_index_lock(&c->index, pos);
+	int err = -EEXIST;
+	u64 *slot;
+
+	spin_lock(lock);
+	if (kfc_index_find(&c->index, pos))
+		goto unlock;
+	err = -ENOSPC;
+	slot = kfc_index_place(&c->index, pos);
+	if (*slot)
+		goto unlock;
+	kfc_slot_come(c, pos, value);
+	/* Pairs with the acquire in find_at(). */
+	smp_store_release(slot, value);
+	err = 0;
+unlock:
+	spin_unlock(lock);
+	return err;
+}
+
+/**
  * kfc_store_forget() - take a key out of the index without a look at the device
  * @c: the cache
  * @lk: the key

@@ -88,6 +88,7 @@ bool kfc_store_meant(struct kfc_cache *c, struct page **pages,
 int kfc_store_rewrite(struct kfc_cache *c, const struct kfc_lookup *lk,
 		      u64 home);
 int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk);
+int kfc_store_enter(struct kfc_cache *c, const struct kfc_ipos *pos, u64 value);
 bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk);
 void kfc_store_flush(struct kfc_cache *c);
 bool kfc_store_flushed(const struct kfc_cache *c);
