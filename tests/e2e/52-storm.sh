@@ -9,6 +9,8 @@
 
 . "$(dirname "$0")/lib.sh"
 
+SECONDS_LONG=8
+[ -z "${KFC_SOAK:-}" ] || SECONDS_LONG=60
 gone() { [ "$(stat curr_connections)" = 0 ]; }
 
 must_load "insmod" memory_mb=16 threads=2
@@ -18,7 +20,7 @@ case $KERNEL in
 	same "so is KFENCE's sample" "$(cat /sys/module/kfence/parameters/sample_interval)" 5
 	;;
 esac
-check "clients that come and go" py -m storm "$HOST" "$PORT" "${KFC_SOAK:+6}8"
+check "clients that come and go" py -m storm "$HOST" "$PORT" $SECONDS_LONG
 note "$(tail -n 1 "$T/out")"
 conns=$(field conns)
 holds "enough of them" "$conns > 100"
