@@ -21,10 +21,10 @@ enum kfc_format {
 /*
  * struct kfc_config - the parameters, checked and with their defaults filled in
  *
- * Written by params.c at load; afterwards only idle_timeout, max_conns,
- * io_depth, read_timeout_ms, set_wait_ms, dump_enabled, flush_enabled,
- * reinsert_pct, memory_min_mb and memory_min_auto may change (WRITE_ONCE by params.c, READ_ONCE
- * by everybody else).
+ * Written by params.c at load; afterwards only memory_bytes, memory_min_mb,
+ * memory_min_auto, idle_timeout, max_conns, io_depth, read_timeout_ms,
+ * set_wait_ms, dump_enabled, flush_enabled and reinsert_pct may change
+ * (WRITE_ONCE by params.c and kfc_cache_resize(), READ_ONCE by everybody else).
  */
 struct kfc_config {
 	const char *device;		/* paths; NULL: memory only */

@@ -492,15 +492,17 @@ void kfc_stats_announce(struct kfc_cache *c)
 			addresses);
 		return;
 	}
-	for (nr = 0; nr < c->nr_devs && c->nr_devs > 1; nr++)
-		pr_info("device %u of %u: %s (%s); %u slabs of %u MiB\n", nr,
-			c->nr_devs, c->devs[nr]->name, c->devs[nr]->what,
-			c->log.members[nr].nr_slabs, c->cfg.slab_bytes >> 20);
-	if (c->nr_devs == 1)
+	if (c->nr_devs == 1) {
 		snprintf(devices, sizeof(devices), "%s (%s)",
 			 c->devs[0]->name, c->devs[0]->what);
-	else
+	} else {
 		snprintf(devices, sizeof(devices), "%u devices", c->nr_devs);
+		for (nr = 0; nr < c->nr_devs; nr++)
+			pr_info("device %u of %u: %s (%s); %u slabs of %u MiB\n",
+				nr, c->nr_devs, c->devs[nr]->name,
+				c->devs[nr]->what, c->log.members[nr].nr_slabs,
+				c->cfg.slab_bytes >> 20);
+	}
 	pr_info("%s; %llu slabs of %u MiB; the index holds %llu objects, so that objects of %llu bytes on average fill the device; %u log heads; at most %llu MiB of memory in all; listening on %s\n",
 		devices, log.slabs_total,
 		c->cfg.slab_bytes >> 20, objects,

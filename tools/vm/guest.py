@@ -126,7 +126,7 @@ def initramfs(kernel, bare, ko):
 def accelerator(kernel):
     """QEMU's arguments: KVM where a boot with it works, else emulation."""
     # Emulation takes a sixth longer with SMAP; one of the kernels has it.
-    tcg = ["-accel", "tcg,thread=multi", "-cpu", "max" + ",-smap" * (kernel != "6.1")]
+    tcg = ["-accel", "tcg,thread=multi", "-cpu", "max" + ",-smap" * (stock(kernel) != "6.1")]
     kvm = ["-accel", "kvm", "-cpu", "host"]
     forced = os.environ.get("KFC_ACCEL")
     if forced:
