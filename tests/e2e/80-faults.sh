@@ -14,24 +14,13 @@ DM=/dev/mapper/$NAME
 MIB=32
 SECTORS=$((MIB * 2048))
 SIZES="--sizes 200-8000"
-export DM_DISABLE_UDEV=1
 AT_EXIT=restore
 
 # shellcheck disable=SC2086
 obj() { objects "$@" $SIZES; }
-dm() { timeout -s KILL 30 dmsetup "$@"; }
-dm_remove() {
-	[ -e "$DM" ] || return 0
-	dm resume "$NAME" > /dev/null 2>&1
-	dm remove --retry "$NAME"
-}
-restore() { dm_remove; null_gone; wipe "$DEV"; }
+restore() { dm_remove "$NAME"; null_gone; wipe "$DEV"; }
 # table LINE: what the device does from now on
-table() {
-	dm suspend --nolockfs --noflush "$NAME" || return 1
-	dm load "$NAME" --table "0 $SECTORS $1" || { dm resume "$NAME"; return 1; }
-	dm resume "$NAME"
-}
+table() { dm_table "$NAME" "0 $SECTORS $1"; }
 linear() { table "linear $DEV 0"; }
 
 checksum_failures() {

@@ -13,31 +13,14 @@ B=/dev/mapper/kfcb
 MIB_A=48
 MIB_B=80
 SIZES="--sizes 200-8000"
-export DM_DISABLE_UDEV=1
 AT_EXIT=restore
 
 # shellcheck disable=SC2086
 obj() { objects "$@" $SIZES; }
-dm() { timeout -s KILL 30 dmsetup "$@"; }
-restore() {
-	local d
-
-	for d in kfca kfcb; do
-		[ -e "/dev/mapper/$d" ] || continue
-		dm resume "$d" > /dev/null 2>&1
-		dm remove --retry "$d"
-	done
-	wipe "$DEV"
-}
+restore() { dm_remove kfca; dm_remove kfcb; wipe "$DEV"; }
 linear_a() { echo "0 $((MIB_A * 2048)) linear $DEV 0"; }
 linear_b() { echo "0 $((MIB_B * 2048)) linear $DEV $((64 * 2048))"; }
 error_b() { echo "0 $((MIB_B * 2048)) error"; }
-# table NAME TABLE
-table() {
-	dm suspend --nolockfs --noflush "$1" || return 1
-	dm load "$1" --table "$2" || { dm resume "$1"; return 1; }
-	dm resume "$1"
-}
 # begin_on DEVICES
 begin_on() {
 	kfc_load device="$1" memory_mb=8 slab_size=1 index_mb=4 read_timeout_ms=500
@@ -88,7 +71,7 @@ same "hang: nobody was given up" "$(stat kfc_device_state)" ok
 
 # --- one fails: only what is there goes
 log_mark
-check "failure: dm-error" table kfcb "$(error_b)"
+check "failure: dm-error" dm_table kfcb "$(error_b)"
 check "failure: right or a miss" obj verify --count 6000 --shuffle --max-misses 6000
 misses=$(field misses)
 check "failure: sets are answered" obj load --first 40000 --count 3000 --max-refused 300 --seconds 60
@@ -100,7 +83,7 @@ holds "failure: evictions count" "$(stat kfc_evictions_device_error) > 500"
 check "failure: new objects are stored" obj load --count 1000 --seed 50
 check "failure: and served" obj verify --count 1000 --seed 50 --max-misses 2
 state
-check "failure: the device is back" table kfcb "$(linear_b)"
+check "failure: the device is back" dm_table kfcb "$(linear_b)"
 unload_check "failure" "$A"
 
 # --- and starts empty, the other one as it was

@@ -176,6 +176,21 @@ null_dev() {
 }
 null_gone() { if [ -d "$NULLB" ]; then echo 0 > "$NULLB/power"; rmdir "$NULLB"; fi; }
 
+export DM_DISABLE_UDEV=1	# nobody would make the nodes
+dm() { timeout -s KILL 30 dmsetup "$@"; }
+# dm_table NAME TABLE: what a device of device-mapper does from now on
+dm_table() {
+	dm suspend --nolockfs --noflush "$1" || return 1
+	dm load "$1" --table "$2" || { dm resume "$1"; return 1; }
+	dm resume "$1"
+}
+# dm_remove NAME: it may stand still, or not be there
+dm_remove() {
+	[ -e "/dev/mapper/$1" ] || return 0
+	dm resume "$1" > /dev/null 2>&1
+	dm remove --retry "$1"
+}
+
 # wait_for SECONDS COMMAND...
 wait_for() {
 	local end=$((SECONDS + $1)) tries=0
