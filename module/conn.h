@@ -151,13 +151,20 @@ enum kfc_turn {
 
 int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 		  void (*data_ready)(struct sock *sk));
-void kfc_conn_schedule(struct kfc_conn *c);
 enum kfc_turn kfc_conn_turn(struct kfc_conn *c);
 enum kfc_turn kfc_conn_tick(struct kfc_conn *c);
 bool kfc_conn_drained(const struct kfc_conn *c, bool less);
 void kfc_conn_close(struct kfc_conn *c);
 void kfc_conn_free(struct kfc_conn *c);
 
+/* callback.c */
+void kfc_conn_push(struct kfc_conn *c);
+void kfc_conn_schedule(struct kfc_conn *c);
+bool kfc_conn_writeable(const struct sock *sk);
+void kfc_conn_hook(struct kfc_conn *c);
+void kfc_conn_unhook(struct kfc_conn *c);
+
+/* upload.c */
 int kfc_upload_begin(struct kfc_conn *c, const struct mp_req *req);
 int kfc_upload_fill(struct kfc_conn *c, const u8 *p, u32 len);
 int kfc_upload_recv(struct kfc_conn *c, u32 max);

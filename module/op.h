@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "kfc.h"
+#include "read.h"
 #include "store.h"
 
 /* memcached's slab class: there is but one here. */

@@ -16,6 +16,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "read.h"
 #include "restart.h"
 #include "store.h"
 

@@ -4,19 +4,17 @@
 
 #include <linux/types.h>
 
-#include "dev.h"
 #include "index.h"
 #include "log.h"
 #include "record.h"
 
 struct kfc_cache;
-struct kfc_pages;
 
 /* Where an object was found. */
 enum kfc_where {
 	KFC_NOWHERE,	/* the key is not in the cache */
 	KFC_IN_MEMORY,	/* lookup.rec is valid until rcu_read_unlock() */
-	KFC_ON_DEVICE,	/* to be read, see kfc_read_start() */
+	KFC_ON_DEVICE,	/* to be read, see read.h */
 };
 
 /**
@@ -40,44 +38,11 @@ struct kfc_lookup {
 	struct kfc_rec rec;
 };
 
-/**
- * struct kfc_read - a device read of one record
- * @io: the I/O; the caller sets io.done
- * @kept: where pages come from first, and go back to; NULL: the page allocator
- * @slab: pinned until kfc_read_unpin(), NULL afterwards
- * @seq: of its life
- * @slot: the slot that was followed
- * @nr_pages: pages allocated, our references
- * @pages: the pages
- * @inline_pages: @pages of small records
- */
-struct kfc_read {
-	struct kfc_io io;
-	struct kfc_pages *kept;
-	struct kfc_slab *slab;
-	u64 seq;
-	u64 slot;
-	u32 nr_pages;
-	struct page **pages;
-	struct page *inline_pages[4];
-};
-
 void kfc_key_init(struct kfc_cache *c, struct kfc_lookup *lk, const u8 *key,
 		  u32 len);
 enum kfc_where kfc_store_find(struct kfc_cache *c, struct kfc_lookup *lk);
 bool kfc_store_dead(struct kfc_cache *c, u64 order, u32 exptime);
 void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk);
-
-int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
-		   struct kfc_read *rd);
-int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
-		     struct kfc_read *rd);
-void kfc_read_start(struct kfc_cache *c, struct kfc_read *rd);
-bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
-		     struct kfc_read *rd);
-void kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd);
-void kfc_read_free(struct kfc_cache *c, struct kfc_read *rd);
-u32 kfc_read_max_pages(const struct kfc_cache *c);
 
 int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		  struct kfc_rsv *r, bool only_if, u64 *order);

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #include "../libmp/mp.h"
+#include "read.h"
 #include "store.h"
 
 struct kfc_cache;

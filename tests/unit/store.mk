@@ -2,7 +2,7 @@
 store-mk := $(lastword $(MAKEFILE_LIST))
 store-c := index grow record log slab writer reclaim carry member memtier promote \
 	expire restart save recover store cache op get modify meta answer body \
-	command statcmd prefix walk dump auth pages pressure
+	command statcmd prefix walk dump auth pages pressure read
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
