@@ -14,6 +14,8 @@
 
 /* Pages of reads for each read that may be in flight, on the average. */
 #define KFC_READ_PAGES 8
+/* Longer values leave in parts. */
+#define KFC_WINDOW_PAGES (262144 / KFC_PAGE)
 
 static u32 max_read_pages(const struct kfc_config *cfg)
 {
@@ -87,6 +89,7 @@ int kfc_cache_init(struct kfc_cache *c)
 	if (err)
 		goto super;
 	c->max_read_pages = max_read_pages(&c->cfg);
+	c->window = KFC_WINDOW_PAGES;
 	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
 	if (err)
 		goto index;

@@ -65,11 +65,13 @@ void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c)
 	cl->authed = !kfc_auth_required(c);
 	kfc_out_init(&cl->out);
 	INIT_LIST_HEAD(&cl->ops);
+	INIT_LIST_HEAD(&cl->dry);
 }
 
 /**
  * kfc_client_close() - let go of what a client holds
- * @cl: the client; it runs no more commands, its events are still delivered
+ * @cl: the client; kfc_out_drop() was called. It runs no more commands, its
+ *	events are still delivered
  *
  * Context: the client's thread.
  */
@@ -78,6 +80,7 @@ void kfc_client_close(struct kfc_client *cl)
 	cl->closed = true;
 	kfc_dump_drop(cl);
 	kfc_op_unhold(cl);
+	kfc_stream_drop(cl);
 }
 
 /**

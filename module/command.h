@@ -68,13 +68,16 @@ enum kfc_cmd_ret {
  *	then goes on with the client; any context, hardirq included
  * @inflight: events that are still to come; the client stays until it is 0
  * @overdue: how many of them nobody waits for any more (read_timeout_ms)
+ * @reading: pages of reads in flight or not sent yet
  * @waiting: the operation that holds back later commands, or NULL
  * @held: what that operation read, for when the command is run again
  * @dump: of a dump that has begun, else NULL
  * @ops: operations in flight, oldest first, for kfc_cmd_tick()
+ * @dry: answers a part of which is to be got, see kfc_stream_next()
  * @closed: kfc_client_close() was called
  * @authed: it is known, or nobody has to be; without it next to nothing runs
  * @sasl_step: it may now send MP_SASL_STEP
+ * @whole: its answers are there as a whole before any of them leaves; constant
  * @forged: it may be somebody else who asks: mg does not tell it to refresh an
  *	object; constant
  * @cursor: how far the present command's answer is, see KFC_CMD_MORE
@@ -92,13 +95,16 @@ struct kfc_client {
 	void (*post)(struct kfc_client *cl, struct kfc_event *ev);
 	int inflight;
 	int overdue;
+	u32 reading;
 	struct kfc_op *waiting;
 	struct kfc_op *held;
 	struct kfc_dump *dump;
 	struct list_head ops;
+	struct list_head dry;
 	bool closed;
 	bool authed;
 	bool sasl_step;
+	bool whole;
 	bool forged;
 	unsigned long cursor;
 	unsigned long busy_since;
@@ -117,6 +123,9 @@ void kfc_cmd_error(struct kfc_client *cl, const struct mp_req *req,
 		   const struct mp_err *err);
 void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
 void kfc_cmd_tick(struct kfc_client *cl);
+int kfc_stream_next(struct kfc_client *cl);
+bool kfc_stream_dry(struct kfc_client *cl);
+void kfc_stream_blocked(struct kfc_client *cl);
 int kfc_cmd_init(struct kfc_cache *c);
 void kfc_cmd_exit(struct kfc_cache *c);
 

@@ -106,6 +106,8 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	if (sk->sk_family != AF_UNIX) {
 		tcp_sock_set_nodelay(sk);
 		sock_set_keepalive(sk);
+		/* Its buffer may grow to MiB; this is all of it that is not under way. */
+		WRITE_ONCE(tcp_sk(sk)->notsent_lowat, KFC_UNSENT_MAX);
 	}
 	kfc_sk_no_task_frag(sk);
 	sk->sk_allocation = GFP_NOWAIT | __GFP_NOWARN;
@@ -488,18 +490,28 @@ static bool kfc_conn_full(const struct kfc_conn *c)
 	const struct kfc_out *o = &c->client.out;
 
 	return o->bytes >= KFC_OUT_BYTES_MAX || o->mem >= KFC_OUT_MEM_MAX ||
-	       o->nodes_nr >= KFC_OUT_NODES_MAX;
+	       o->nodes_nr >= KFC_OUT_NODES_MAX ||
+	       c->client.reading >= KFC_OUT_READ_PAGES;
 }
 
 /* Return: 0, -EAGAIN or an error that ends the connection. */
 static int kfc_conn_send(struct kfc_conn *c)
 {
+	int ret, more = 0;
 	u64 sent = 0;
-	int ret;
 
+	c->unfed = false;
+	/* What follows a gap would be taken for what is missing. */
+	if (c->client.out.failed)
+		return -EPIPE;
 	if (list_empty(&c->client.out.nodes))
 		return 0;
-	ret = kfc_out_send(&c->client.out, c->sock, &sent);
+	do {
+		ret = kfc_out_send(&c->client.out, c->sock, &sent);
+		if (!ret)
+			more = kfc_stream_next(&c->client);
+	} while (!ret && more > 0);
+	c->unfed = !ret && more < 0;
 	if (sent) {
 		c->last = jiffies;
 		kfc_count_add(c->client.cache, bytes_written, sent);
@@ -586,7 +598,7 @@ static enum kfc_turn kfc_conn_turn_end(struct kfc_conn *c, enum kfc_step step)
 		if (turn != KFC_TURN_REST)
 			return turn;
 	}
-	if (step == KFC_STEP_STARVED)
+	if (step == KFC_STEP_STARVED || c->unfed)
 		return KFC_TURN_STARVED;
 	if (step == KFC_STEP_YIELD || (full && !kfc_conn_full(c)))
 		return KFC_TURN_AGAIN;
@@ -645,6 +657,8 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 		return KFC_TURN_CLOSE;
 	if (c->blocked && kfc_conn_writeable(c->sock->sk))
 		return KFC_TURN_AGAIN;
+	if (c->blocked)
+		kfc_stream_blocked(&c->client);
 	return KFC_TURN_REST;
 }
 

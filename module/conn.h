@@ -20,7 +20,10 @@ struct socket;
 /* At these a connection's commands wait until answers are out. */
 #define KFC_OUT_BYTES_MAX	65536
 #define KFC_OUT_MEM_MAX		16384
+#define KFC_OUT_READ_PAGES	(524288 / KFC_PAGE)
 #define KFC_OUT_NODES_MAX	(KFC_CLIENT_READS * 2)
+/* What a socket may hold that is not under way to its reader. */
+#define KFC_UNSENT_MAX	262144
 /* What one more command may add to queued text (stats is the longest). */
 #define KFC_OUT_SLACK		16384
 /* What a connection gets in one turn. */
@@ -91,6 +94,7 @@ enum kfc_conn_state {
  * @state: enum kfc_conn_state
  * @drained: there was nothing more in the socket, and no callback since
  * @blocked: the socket takes no more; wait for write_space
+ * @unfed: the next part of its answers could not be had yet
  * @parser: the protocol's state
  * @rbuf: bytes that are not consumed yet; the worker's scratch in a turn, a
  *	buffer of the connection's own, or NULL, between two
@@ -126,6 +130,7 @@ struct kfc_conn {
 	enum kfc_conn_state state;
 	bool drained;
 	bool blocked;
+	bool unfed;
 	struct mp_parser parser;
 	u8 *rbuf;
 	u32 rpos;

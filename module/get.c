@@ -15,24 +15,6 @@
 /* Values up to this size are copied where they can't be lent. */
 #define KFC_COPY_BYTES 8192
 
-/* Pieces of a value, one a page. Returns how many. */
-static u32 value_pieces(const struct kfc_rec *r, struct bio_vec *bv)
-{
-	u32 from = r->head, left = r->vlen, n = 0;
-
-	while (left) {
-		struct kfc_piece pc = kfc_rec_piece(r->off, from, left);
-
-		bv[n].bv_page = r->pages[pc.page];
-		bv[n].bv_offset = pc.off;
-		bv[n].bv_len = pc.len;
-		n++;
-		from += pc.len;
-		left -= pc.len;
-	}
-	return n;
-}
-
 static u32 value_pages(const struct kfc_rec *r)
 {
 	return kfc_rec_pages(r->off, r->head + r->vlen);
@@ -69,7 +51,8 @@ static void lend_value(struct kfc_client *cl, const struct mp_req *req,
 	u32 i;
 
 	l->node.bv = l->bv;
-	l->node.nr_bv = value_pieces(r, l->bv);
+	l->node.nr_bv = kfc_rec_pieces(r->off, r->head, r->vlen, r->pages, 0,
+				       value_pages(r), l->bv);
 	l->node.tail = "\r\n";
 	l->node.tail_len = mp_value_tail(req);
 	l->node.release = lent_release;
@@ -110,9 +93,15 @@ void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 		    const struct mp_meta_item *it)
 {
 	bool value = kfc_wants_value(req);
-	struct lent *l = value ? lent_alloc(cl, &lk->rec) : NULL;
+	struct lent *l;
 	char *p;
 
+	if (value && kfc_stream_wanted(cl, &lk->rec)) {
+		if (kfc_stream_memory(cl, req, lk, it))
+			kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
+		return;
+	}
+	l = value ? lent_alloc(cl, &lk->rec) : NULL;
 	if (value && !l && lk->rec.vlen > KFC_COPY_BYTES) {
 		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
 		return;
@@ -194,40 +183,18 @@ static void note_hit(struct kfc_client *cl, const struct mp_req *req,
 /* What was read from the device, and was used before, is copied to memory. */
 static void promote(struct kfc_cache *c, const struct kfc_op *op)
 {
-	if (op->lk.slot & KFC_SLOT_FETCHED && op->req.op != MP_META_DEBUG)
+	if (op->lk.slot & KFC_SLOT_FETCHED && op->req.op != MP_META_DEBUG &&
+	    value_pages(&op->lk.rec) <= op->rd.nr_pages)
 		kfc_promote(c, &op->lk);
 }
 
 static bool op_fill(struct kfc_op *op, const struct mp_meta_item *it)
 {
-	struct kfc_out_node *node = &op->node;
-	u32 n = value_pages(&op->lk.rec);
-
-	if (kfc_wants_value(&op->req)) {
-		if (n > ARRAY_SIZE(op->inline_bv)) {
-			op->bv = kmalloc_array(n, sizeof(*op->bv),
-					       GFP_NOWAIT | __GFP_NOWARN);
-			if (!op->bv) {
-				op->bv = op->inline_bv;
-				return false;
-			}
-		}
-		node->bv = op->bv;
-		node->nr_bv = value_pieces(&op->lk.rec, op->bv);
-		node->tail = "\r\n";
-		node->tail_len = mp_value_tail(&op->req);
-	}
-	node->head = op->head;
-	node->head_len = kfc_put_hit(op->head, &op->req, &op->lk, it);
+	if (kfc_wants_value(&op->req) && kfc_stream_read(op))
+		return false;
+	op->node.head = op->head;
+	op->node.head_len = kfc_put_hit(op->head, &op->req, &op->lk, it);
 	return true;
-}
-
-static void op_answer(struct kfc_op *op)
-{
-	if (list_empty(&op->node.list))
-		kfc_op_put(op);
-	else
-		kfc_out_ready(&op->ev.client->out, &op->node);
 }
 
 static void op_miss(struct kfc_op *op)
@@ -235,7 +202,7 @@ static void op_miss(struct kfc_op *op)
 	count_get(op->ev.client->cache, &op->req, false);
 	op->node.head = op->head;
 	op->node.head_len = kfc_put_miss(op->head, &op->req);
-	op_answer(op);
+	kfc_op_answered(op);
 }
 
 /**
@@ -267,7 +234,7 @@ void kfc_get_done(struct kfc_op *op)
 	if (op->req.op != MP_META_DEBUG)
 		kfc_count(c, dev_hits);
 	count_get(c, &op->req, true);
-	op_answer(op);
+	kfc_op_answered(op);
 }
 
 /**

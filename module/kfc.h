@@ -66,6 +66,7 @@ struct kfc_ghost {
  * @read_pages: pages of reads that are in flight or not sent yet
  * @overdue: of the reads in flight, those that nobody waits for any more
  * @max_read_pages: how many those may be; constant after load
+ * @window: pages of a value that are held at once on its way out; constant
  * @dumping: a metadump, and a cachedump, is under way; cmpxchg()
  * @index_full: it was said that the index is full; set once
  * @index_look: jiffies from which on to see whether that is to be said; cmpxchg()
@@ -103,6 +104,7 @@ struct kfc_cache {
 	atomic_t read_pages;
 	atomic_t overdue;
 	u32 max_read_pages;
+	u32 window;
 	struct kmem_cache *op_cache;
 	struct kfc_prefixes *prefixes;
 	bool dumping[2];

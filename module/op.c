@@ -17,15 +17,27 @@ void kfc_op_put(struct kfc_op *op)
 {
 	if (--op->refs)
 		return;
-	kfc_read_free(op->ev.client->cache, &op->rd);
-	if (op->bv != op->inline_bv)
-		kfree(op->bv);
+	kfc_stream_empty(op);
 	kmem_cache_free(op->ev.client->cache->op_cache, op);
 }
 
 static void op_release(struct kfc_out_node *n)
 {
 	kfc_op_put(container_of(n, struct kfc_op, node));
+}
+
+/**
+ * kfc_op_answered() - the answer of a get, or a part of it, is known
+ * @op: the operation; where the client has gone, its answer's reference
+ *
+ * Context: the client's thread.
+ */
+void kfc_op_answered(struct kfc_op *op)
+{
+	if (list_empty(&op->node.list))
+		kfc_op_put(op);
+	else
+		kfc_out_ready(&op->ev.client->out, &op->node);
 }
 
 /* What a waiting command asked for is there: it is run again. */
@@ -59,10 +71,7 @@ static void dump_done(struct kfc_op *op)
 {
 	struct kfc_cache *c = op->ev.client->cache;
 
-	atomic_dec(&c->reads);
-	kfc_member_result(c, op->rd.slab->dev, op->rd.io.err);
-	if (op->rd.io.err)
-		kfc_count(c, read_errors);
+	kfc_read_ended(c, &op->rd);
 	kfc_read_unpin(c, &op->rd);
 	hold(op);
 }
@@ -81,6 +90,8 @@ static void op_event(struct kfc_event *ev)
 		dump_done(op);
 	else if (op->modify)
 		modify_done(op);
+	else if (op->part)
+		kfc_stream_done(op);
 	else
 		kfc_get_done(op);
 	kfc_op_put(op);
@@ -107,23 +118,85 @@ static struct kfc_op *op_alloc(struct kfc_client *cl)
 	if (!op)
 		return NULL;
 	memset(op, 0, offsetof(struct kfc_op, key));
+	op->ev.client = cl;
+	op->ev.fn = op_event;
+	op->rd.io.done = op_io_done;
 	op->rd.kept = cl->kept;
+	op->bv = op->inline_bv;
+	INIT_LIST_HEAD(&op->list);
+	INIT_LIST_HEAD(&op->node.list);
 	return op;
+}
+
+static void op_look(struct kfc_op *op, const struct kfc_lookup *lk)
+{
+	op->lk = *lk;
+	memcpy(op->key, lk->key.p, lk->key.len);
+	op->lk.key.p = op->key;
+}
+
+static void op_request(struct kfc_op *op, const struct mp_req *get)
+{
+	memcpy(&op->req, get, offsetof(struct mp_req, key_buf));
+	op->req.key = op->key;
+	op->node.release = op_release;
 }
 
 /* The operation's read is prepared: it is one of the client's from now on. */
 static void op_add(struct kfc_client *cl, struct kfc_op *op)
 {
-	op->ev.client = cl;
-	op->ev.fn = op_event;
-	op->rd.io.done = op_io_done;
-	op->refs = 1;
-	op->bv = op->inline_bv;
+	op->refs++;
 	op->deadline = jiffies +
 		msecs_to_jiffies(READ_ONCE(cl->cache->cfg.read_timeout_ms));
-	list_add_tail(&op->list, &cl->ops);
+	list_move_tail(&op->list, &cl->ops);
 	cl->inflight++;
-	INIT_LIST_HEAD(&op->node.list);
+	cl->reading += op->rd.nr_pages;
+}
+
+/**
+ * kfc_op_answer() - an answer without a read
+ * @cl: the client
+ * @req: the get, copied
+ * @lk: the lookup; its key is copied
+ *
+ * Context: the client's thread. Return: with one reference, or NULL
+ */
+struct kfc_op *kfc_op_answer(struct kfc_client *cl, const struct mp_req *req,
+			     const struct kfc_lookup *lk)
+{
+	struct kfc_op *op = op_alloc(cl);
+
+	if (!op)
+		return NULL;
+	op_look(op, lk);
+	op_request(op, req);
+	op->refs = 1;
+	return op;
+}
+
+/**
+ * kfc_op_part() - read a part of a value
+ * @op: the answer; it has no pages
+ * @s: the slab, pinned; on success the pin is the read's, until it ends
+ * @page: first page, counted from the slab's
+ * @nr: how many
+ *
+ * Context: the client's thread; as kfc_read_start(). Return: as kfc_op_start()
+ */
+int kfc_op_part(struct kfc_op *op, struct kfc_slab *s, u32 page, u32 nr)
+{
+	struct kfc_cache *c = op->ev.client->cache;
+	int err;
+
+	if (device_hangs(c))
+		return -ETIMEDOUT;
+	err = kfc_read_pages(c, s, page, nr, &op->rd);
+	if (err)
+		return err;
+	op->part = true;
+	op_add(op->ev.client, op);
+	kfc_read_start(c, &op->rd);
+	return 0;
 }
 
 /**
@@ -151,10 +224,9 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 	op = op_alloc(cl);
 	if (!op)
 		return -ENOMEM;
-	op->lk = *lk;
-	memcpy(op->key, lk->key.p, lk->key.len);
-	op->lk.key.p = op->key;
-	err = kfc_read_prepare(c, &op->lk, &op->rd);
+	op_look(op, lk);
+	err = kfc_read_prepare(c, &op->lk, get ? kfc_client_window(cl) :
+			       U32_MAX, &op->rd);
 	if (err) {
 		kmem_cache_free(c->op_cache, op);
 		return err;
@@ -162,10 +234,8 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 	op->modify = !get;
 	op_add(cl, op);
 	if (get) {
-		memcpy(&op->req, get, offsetof(struct mp_req, key_buf));
-		op->req.key = op->key;
+		op_request(op, get);
 		op->refs++;
-		op->node.release = op_release;
 		kfc_out_add(&cl->out, &op->node);
 	} else {
 		cl->waiting = op;
@@ -263,6 +333,10 @@ static void abandon(struct kfc_client *cl, struct kfc_op *op)
 	cl->overdue++;
 	atomic_inc(&c->overdue);
 	kfc_count(c, read_timeouts);
+	if (op->part) {
+		kfc_stream_abandon(op);
+		return;
+	}
 	if (!op->modify) {
 		kfc_get_abandon(op);
 		return;

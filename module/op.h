@@ -19,17 +19,44 @@ static_assert(MP_BIN_HEAD + 4 + MP_KEY_MAX <= KFC_HEAD_MAX);
 static_assert(MP_BIN_ERROR_MAX <= KFC_HEAD_MAX);
 
 /**
+ * struct kfc_stream - a value that may leave in parts
+ * @slab: where it lies, not held
+ * @seq: of the slab's life; when that is over the value is gone
+ * @page: the record's first page, counted from the slab's
+ * @off: offset of the record in it
+ * @head: bytes of the record before the value
+ * @vlen: length of the value
+ * @from: where in the value the present part begins
+ * @done: where it ends
+ */
+struct kfc_stream {
+	struct kfc_slab *slab;
+	u64 seq;
+	u32 page;
+	u32 off;
+	u32 head;
+	u32 vlen;
+	u32 from;
+	u32 done;
+};
+
+/**
  * struct kfc_op - a device read on behalf of a command
  * @ev: its completion
  * @node: the answer of a get, in its place among the client's answers
  * @rd: the read
  * @lk: the key that is looked for; lk.key.p is @key
- * @list: in client->ops until the read has ended
+ * @list: in client->ops until the read has ended; in client->dry while a part
+ *	of the answer is wanted; else empty
+ * @since: jiffies since when it is wanted
  * @deadline: jiffies; later the answer is a miss
  * @refs: the read and, for a get, the answer
  * @abandoned: the deadline has passed and the command went on
  * @modify: for a command that waits, not for an answer
  * @dump: ... that is a dump: of pages, not of an object
+ * @part: the read is of the present part of @st
+ * @lent: the pages of @bv are not the read's: each has a reference
+ * @st: of a get: its value
  * @bv: pieces of the value
  * @inline_bv: @bv of small records
  * @key: copy of the key
@@ -45,11 +72,15 @@ struct kfc_op {
 	struct kfc_read rd;
 	struct kfc_lookup lk;
 	struct list_head list;
+	unsigned long since;
 	unsigned long deadline;
 	int refs;
 	bool abandoned;
 	bool modify;
 	bool dump;
+	bool part;
+	bool lent;
+	struct kfc_stream st;
 	struct bio_vec *bv;
 	struct bio_vec inline_bv[4];
 	u8 key[MP_KEY_MAX];
@@ -147,9 +178,30 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 int kfc_op_read(struct kfc_client *cl, struct kfc_slab *s, u32 page, u32 nr);
 bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk);
 void kfc_op_unhold(struct kfc_client *cl);
+struct kfc_op *kfc_op_answer(struct kfc_client *cl, const struct mp_req *req,
+			     const struct kfc_lookup *lk);
+int kfc_op_part(struct kfc_op *op, struct kfc_slab *s, u32 page, u32 nr);
+void kfc_op_answered(struct kfc_op *op);
 void kfc_op_put(struct kfc_op *op);
 void kfc_get_done(struct kfc_op *op);
 void kfc_get_abandon(struct kfc_op *op);
+
+/* stream.c */
+int kfc_stream_read(struct kfc_op *op);
+bool kfc_stream_wanted(const struct kfc_client *cl, const struct kfc_rec *rec);
+int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
+		      const struct kfc_lookup *lk,
+		      const struct mp_meta_item *it);
+void kfc_stream_done(struct kfc_op *op);
+void kfc_stream_abandon(struct kfc_op *op);
+void kfc_stream_empty(struct kfc_op *op);
+void kfc_stream_drop(struct kfc_client *cl);
+
+/* Pages of a value that are held for a client at once. */
+static inline u32 kfc_client_window(const struct kfc_client *cl)
+{
+	return cl->whole ? U32_MAX : cl->cache->window;
+}
 
 /* modify.c */
 enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,

@@ -269,7 +269,8 @@ void kfc_out_add(struct kfc_out *o, struct kfc_out_node *n)
 /**
  * kfc_out_ready() - the bytes of a node are known
  * @o: the queue it was added to
- * @n: the node
+ * @n: the node; after kfc_out_unready() with the same bytes as before, or the
+ *	next after its @more
  *
  * Context: the thread that owns the connection. Does not sleep.
  */
@@ -281,7 +282,20 @@ void kfc_out_ready(struct kfc_out *o, struct kfc_out_node *n)
 	for (i = 0; i < n->nr_bv; i++)
 		n->len += n->bv[i].bv_len;
 	n->ready = true;
-	o->bytes += n->len;
+	o->bytes += n->len - n->sent;
+}
+
+/**
+ * kfc_out_unready() - take the bytes of a node back
+ * @o: the queue it was added to
+ * @n: the node, ready; what was sent of it stays sent
+ *
+ * Context: the thread that owns the connection. Does not sleep.
+ */
+void kfc_out_unready(struct kfc_out *o, struct kfc_out_node *n)
+{
+	n->ready = false;
+	o->bytes -= n->len - n->sent;
 }
 
 static void kfc_out_del(struct kfc_out *o, struct kfc_out_node *n)
@@ -408,6 +422,12 @@ void kfc_out_advance(struct kfc_out *o, u32 len)
 		len -= part;
 		if (n->sent != n->len)
 			return;
+		if (n->parts) {
+			n->ready = false;
+			n->sent = 0;
+			n->more(n);
+			return;
+		}
 		kfc_out_del(o, n);
 	}
 }

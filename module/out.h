@@ -12,6 +12,7 @@ struct socket;
  * struct kfc_out_node - one piece of a connection's answers, in their order
  * @list: its place in kfc_out.nodes
  * @ready: the bytes are known; sending stops at a node that is not ready
+ * @parts: what is known is not all of them: see @more
  * @head: bytes before the pages; they belong to whoever owns the node
  * @head_len: how many; 0 and no pages for an answer of nothing (a miss)
  * @bv: pages of the value, each piece within one order-0 page. Nothing writes
@@ -22,6 +23,9 @@ struct socket;
  * @tail_len: how many
  * @sent: how many bytes of the node are out already (out.c's own)
  * @len: all bytes of the node, set by kfc_out_ready()
+ * @more: called instead of @release when the node has been sent and @parts is
+ *	set: it is not ready again until kfc_out_ready(), which @more does not
+ *	call itself
  * @release: called once when the node has been sent or the connection is
  *	gone; drops the page references and frees the node
  *
@@ -35,6 +39,7 @@ struct socket;
 struct kfc_out_node {
 	struct list_head list;
 	bool ready;
+	bool parts;
 	const char *head;
 	u32 head_len;
 	struct bio_vec *bv;
@@ -43,6 +48,7 @@ struct kfc_out_node {
 	u32 tail_len;
 	u32 sent;
 	u32 len;
+	void (*more)(struct kfc_out_node *n);
 	void (*release)(struct kfc_out_node *n);
 };
 
@@ -90,6 +96,7 @@ void kfc_out_commit(struct kfc_out *o, u32 len);
 bool kfc_out_copy(struct kfc_out *o, const void *p, u32 len);
 void kfc_out_add(struct kfc_out *o, struct kfc_out_node *n);
 void kfc_out_ready(struct kfc_out *o, struct kfc_out_node *n);
+void kfc_out_unready(struct kfc_out *o, struct kfc_out_node *n);
 void kfc_out_drop(struct kfc_out *o);
 u32 kfc_out_peek(const struct kfc_out *o, u8 *dst, u32 max);
 bool kfc_out_complete(const struct kfc_out *o);

@@ -246,7 +246,7 @@ bool kfc_copies_spare(struct kfc_cache *c)
 	s = list_first_entry_or_null(&l->copies, struct kfc_slab, list);
 	if (s) {
 		list_move_tail(&s->list, &l->drain);
-		s->state = KFC_SLAB_DRAIN;
+		WRITE_ONCE(s->state, KFC_SLAB_DRAIN);
 	}
 	spin_unlock(&l->lock);
 	if (!s)

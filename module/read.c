@@ -26,6 +26,17 @@ u32 kfc_read_max_pages(const struct kfc_cache *c)
 	return min(kfc_class_pages(kfc_class_of(n)), c->log.slab_pages);
 }
 
+/**
+ * kfc_reads_short() - are so many pages read and not sent that others may wait?
+ * @c: the cache
+ *
+ * Any context.
+ */
+bool kfc_reads_short(const struct kfc_cache *c)
+{
+	return atomic_read(&c->read_pages) + c->window > c->max_read_pages;
+}
+
 static bool take_read_budget(struct kfc_cache *c, u32 pages)
 {
 	if (atomic_inc_return(&c->reads) > READ_ONCE(c->cfg.io_depth))
@@ -93,6 +104,8 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
 		return err;
 	rd->slab = s;
 	rd->seq = s->seq;
+	rd->page = page;
+	rd->most = nr;
 	rd->io.pages = rd->pages;
 	rd->io.nr_pages = nr;
 	rd->io.page_no = kfc_slab_at(&c->log, s, page);
@@ -103,6 +116,7 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
  * kfc_read_prepare() - get ready to read what a slot points to
  * @c: the cache
  * @lk: kfc_store_find() said KFC_ON_DEVICE
+ * @most: pages to read at the most; of a longer record the first ones
  * @rd: io.done and kept are set by the caller, the rest is filled in
  *
  * Context: does not sleep.
@@ -111,7 +125,7 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
  * (flushed with its whole slab, or the device has failed): it was dropped;
  * -EBUSY at the bounds of reads; -ENOMEM
  */
-int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
+int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk, u32 most,
 		     struct kfc_read *rd)
 {
 	struct kfc_slab *s = kfc_slab_of(&c->log, lk->slot);
@@ -142,9 +156,10 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk,
 	}
 	n = min(kfc_class_pages(kfc_slot_class(lk->slot)),
 		c->log.slab_pages - in);
-	err = kfc_read_pages(c, s, in, n, rd);
+	err = kfc_read_pages(c, s, in, min(n, most), rd);
 	if (err)
 		goto unpin;
+	rd->most = n;
 	rd->slot = lk->slot;
 	return 0;
 unpin:
@@ -173,13 +188,45 @@ void kfc_read_start(struct kfc_cache *c, struct kfc_read *rd)
 static bool check_pages(struct kfc_cache *c, struct kfc_read *rd, u32 from,
 			u32 to)
 {
-	u32 in = kfc_slot_page(rd->slot) % c->log.slab_pages;
-
 	for (; from < to; from++)
 		if (!kfc_page_ok(page_address(rd->pages[from]),
-				 kfc_slab_seed(&c->log, rd->seq), in + from))
+				 kfc_slab_seed(&c->log, rd->seq),
+				 rd->page + from))
 			return false;
 	return true;
+}
+
+/**
+ * kfc_read_ended() - a read is not in flight any more
+ * @c: the cache
+ * @rd: the read; io.done was called. The slab stays pinned
+ *
+ * Context: any but hardirq. Return: whether the device made it
+ */
+bool kfc_read_ended(struct kfc_cache *c, struct kfc_read *rd)
+{
+	atomic_dec(&c->reads);
+	kfc_member_result(c, rd->slab->dev, rd->io.err);
+	if (rd->io.err)
+		kfc_count(c, read_errors);
+	return !rd->io.err;
+}
+
+/**
+ * kfc_read_part() - check a read of pages in the middle of a value
+ * @c: the cache
+ * @rd: the read; io.done was called. The slab stays pinned
+ *
+ * Context: any but hardirq. Return: whether they are what was written there
+ */
+bool kfc_read_part(struct kfc_cache *c, struct kfc_read *rd)
+{
+	if (!kfc_read_ended(c, rd))
+		return false;
+	if (check_pages(c, rd, 0, rd->nr_pages))
+		return true;
+	kfc_count(c, bad_body);
+	return false;
 }
 
 static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
@@ -188,11 +235,8 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
 	struct kfc_rec *rec = &lk->rec;
 	u32 n;
 
-	kfc_member_result(c, rd->slab->dev, rd->io.err);
-	if (rd->io.err) {
-		kfc_count(c, read_errors);
+	if (!kfc_read_ended(c, rd))
 		return false;
-	}
 	if (!check_pages(c, rd, 0, 1)) {
 		kfc_count(c, bad_page);
 		return false;
@@ -209,7 +253,7 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
 		return false;
 	}
 	n = kfc_rec_pages(rec->off, rec->head + rec->vlen);
-	if (n > rd->nr_pages || !check_pages(c, rd, 1, n)) {
+	if (n > rd->most || !check_pages(c, rd, 1, min(n, rd->nr_pages))) {
 		kfc_count(c, bad_body);
 		return false;
 	}
@@ -224,14 +268,14 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
  * @lk: as it was for kfc_read_prepare(); order, dead and rec are filled in
  * @rd: the read; io.done was called
  *
- * What fails a check is dropped from the index. The slab stays pinned.
+ * What fails a check is dropped from the index. The slab stays pinned. Of a
+ * record longer than the read, the pages that were read are checked.
  * Context: any but hardirq.
  * Return: true where the key's record is there, dead or not
  */
 bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
 		     struct kfc_read *rd)
 {
-	atomic_dec(&c->reads);
 	lk->slot = rd->slot;
 	lk->order = 0;
 	lk->dead = false;

@@ -69,6 +69,38 @@ u32 kfc_rec_pages(u32 off, u32 bytes)
 }
 
 /**
+ * kfc_rec_pieces() - a stretch of a record, as far as some pages have it
+ * @off: offset of the record in its first page
+ * @from: where the stretch starts, in bytes of the record
+ * @len: its length
+ * @pages: pages of the record
+ * @first: number of the first of them in the record; @from lies in it or behind
+ * @nr: how many
+ * @bv: room for @nr pieces; filled in, one a page
+ *
+ * Return: pieces
+ */
+u32 kfc_rec_pieces(u32 off, u32 from, u32 len, struct page **pages, u32 first,
+		   u32 nr, struct bio_vec *bv)
+{
+	u32 n = 0;
+
+	while (len) {
+		struct kfc_piece pc = kfc_rec_piece(off, from, len);
+
+		if (pc.page - first >= nr)
+			break;
+		bv[n].bv_page = pages[pc.page - first];
+		bv[n].bv_offset = pc.off;
+		bv[n].bv_len = pc.len;
+		n++;
+		from += pc.len;
+		len -= pc.len;
+	}
+	return n;
+}
+
+/**
  * kfc_rec_copy_in() - copy bytes to their place in a record
  * @pages: the record's first page and those behind it
  * @off: offset of the record in the first

@@ -7,6 +7,7 @@
 #define KFC_RECORD_H
 
 #include <linux/build_bug.h>
+#include <linux/bvec.h>
 #include <linux/compiler.h>
 #include <linux/siphash.h>
 #include <linux/types.h>
@@ -218,6 +219,8 @@ struct kfc_piece {
 u32 kfc_rec_place(u32 off, u32 head, u32 vlen, u32 *start);
 u32 kfc_rec_pages(u32 off, u32 bytes);
 struct kfc_piece kfc_rec_piece(u32 off, u32 from, u32 len);
+u32 kfc_rec_pieces(u32 off, u32 from, u32 len, struct page **pages, u32 first,
+		   u32 nr, struct bio_vec *bv);
 void kfc_rec_copy_in(struct page **pages, u32 off, u32 from, const void *src,
 		     u32 len);
 u32 kfc_rec_copy_value(struct page **pages, u32 off, u32 at,

@@ -98,7 +98,7 @@ static void kfc_find_slab(struct kfc_recovery *rc, struct kfc_slab *s)
 	atomic64_set(&s->max_order, order);
 	s->nr_recs = nr;
 	s->end = (l->slab_pages - n) * KFC_PAGE;
-	s->state = KFC_SLAB_STORED;
+	WRITE_ONCE(s->state, KFC_SLAB_STORED);
 	rc->slabs++;
 }
 

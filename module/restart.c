@@ -154,7 +154,7 @@ static void kfc_restore_slabs(struct kfc_cache *c, struct page *page, u32 first)
 		atomic64_set(&s->max_order, le64_to_cpu(e->max_order));
 		s->nr_recs = le32_to_cpu(e->nr_recs);
 		s->end = le32_to_cpu(e->end);
-		s->state = KFC_SLAB_STORED;
+		WRITE_ONCE(s->state, KFC_SLAB_STORED);
 	}
 }
 

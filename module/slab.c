@@ -296,7 +296,6 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 	if (s) {
 		list_del_init(&s->list);
 		l->nr_ready -= !copies;
-		s->state = KFC_SLAB_OPEN;
 		WRITE_ONCE(s->kept, kind != KFC_HEAD_NEW);
 		l->nr_new += !s->kept;
 		WRITE_ONCE(s->opened, kfc_now(c));
@@ -306,6 +305,8 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 		atomic_set(&s->holds, 1);
 		kfc_expire_open(s, atomic64_read(&c->order));
 		WRITE_ONCE(s->seq, l->next_seq++);
+		/* Pairs with the acquire in lives(), stream.c. */
+		smp_store_release(&s->state, KFC_SLAB_OPEN);
 	} else if (!last && !copies) {
 		l->starved = true;
 	}
@@ -328,7 +329,7 @@ void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s)
 	if (!atomic_dec_and_test(&s->holds))
 		return;
 	spin_lock(&l->lock);
-	s->state = KFC_SLAB_SEALED;
+	WRITE_ONCE(s->state, KFC_SLAB_SEALED);
 	list_add_tail(&s->list, &l->sealed);
 	spin_unlock(&l->lock);
 	kfc_log_kick(l);

@@ -481,6 +481,7 @@ static void kfc_udp_begin(struct kfc_udp_req *r, u32 len)
 	kfc_client_init(&r->client, r->worker->net->cache);
 	r->client.post = kfc_udp_post;
 	r->client.forged = true;
+	r->client.whole = true;
 	r->client.out.pool = &r->worker->pool;
 	r->client.kept = &r->worker->kept;
 }

@@ -57,7 +57,7 @@ static void finish_summary(struct kfc_log *l, struct kfc_slab *s,
 static void make_stored(struct kfc_log *l, struct kfc_slab *s)
 {
 	spin_lock(&l->lock);
-	s->state = KFC_SLAB_STORED;
+	WRITE_ONCE(s->state, KFC_SLAB_STORED);
 	if (kfc_slab_copies(l, s)) {
 		list_add_tail(&s->list, &l->copies);
 	} else {
@@ -77,7 +77,7 @@ static void start_write(struct kfc_cache *c, struct kfc_write *w,
 	struct kfc_dev *d = kfc_slab_member(l, s)->dev;
 
 	finish_summary(l, s, b);
-	s->state = KFC_SLAB_WRITING;
+	WRITE_ONCE(s->state, KFC_SLAB_WRITING);
 	w->slab = s;
 	w->log = l;
 	w->since = jiffies;
@@ -285,7 +285,7 @@ static void discard_slab(struct kfc_cache *c, struct kfc_slab *s)
 /* Where a slab goes that nobody reads or uses; @l->lock */
 static void put_free(struct kfc_log *l, struct kfc_slab *s)
 {
-	s->state = KFC_SLAB_FREE;
+	WRITE_ONCE(s->state, KFC_SLAB_FREE);
 	if (kfc_slab_copies(l, s)) {
 		list_move_tail(&s->list, &l->copy_free);
 	} else if (kfc_slab_lost(l, s) && !READ_ONCE(l->failed)) {
@@ -353,7 +353,7 @@ void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s)
 	spin_lock(&l->lock);
 	list_del_init(&s->resident);
 	list_move_tail(&s->list, &l->drain);
-	s->state = KFC_SLAB_DRAIN;
+	WRITE_ONCE(s->state, KFC_SLAB_DRAIN);
 	l->nr_stored--;
 	spin_unlock(&l->lock);
 	kfc_restart_unlock(c);
@@ -444,7 +444,7 @@ void kfc_buf_give(struct kfc_log *l, struct kfc_slab *s, struct list_head *to)
 
 	list_del_init(&b->list);
 	rcu_assign_pointer(s->buf, b);
-	s->state = KFC_SLAB_READY;
+	WRITE_ONCE(s->state, KFC_SLAB_READY);
 	if (!kfc_slab_copies(l, s))
 		kfc_slab_member(l, s)->unwritten++;
 	list_move_tail(&s->list, to);
@@ -565,7 +565,7 @@ static void leave_unused(struct kfc_log *l, struct kfc_member *m)
 		m->unwritten--;
 		rcu_assign_pointer(s->buf, NULL);
 		list_add_tail(&b->list, &l->bufs);
-		s->state = KFC_SLAB_FREE;
+		WRITE_ONCE(s->state, KFC_SLAB_FREE);
 		list_move_tail(&s->list, &m->out);
 		l->nr_out++;
 	}

@@ -20,6 +20,11 @@ limits "idle_timeout" idle --idle 2
 unload_check "idle_timeout"
 
 wipe "$DEV"
+must_load "long values: insmod" device="$DEV" memory_mb=16 io_depth=4
+limits "long values" long
+unload_check "long values"
+
+wipe "$DEV"
 must_load "insmod" device="$DEV" memory_mb=32 upload_mb=4
 log_mark
 limits "slow senders" uploads --upload 4

@@ -4,7 +4,7 @@
 
     limits.py HOST PORT LABEL CASE [--max-conns N] [--idle S] [--upload MIB]
 
-Cases: max_conns idle uploads readers halves garbage storm pipeline linger.
+Cases: max_conns idle uploads readers long halves garbage storm pipeline linger.
 Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
 import argparse
@@ -226,6 +226,52 @@ class Case:
         for s in slow:
             s.close()
         self.bystanders("those that went without reading", 3)
+
+    def long(self):
+        """Connections that ask for long values on the device and read nothing: more
+        than may be held of them together."""
+        small = Objects(45, "3000", "sm-")
+        o = Objects(46, "1000000", "lo-")
+        c = self.conn()
+        for i in range(300):
+            c.send(small.set_cmd(i))
+            c.line()
+        for i in range(48):
+            c.send(o.set_cmd(i))
+            c.line()
+        # 8 pages for each of io_depth=4, and 4 of the longest values
+        most = 8 * 4 + 4 * 320
+        slow = [self.conn(rcvbuf=8192) for _ in range(30)]
+        self.is_("more than may be read at once", len(slow) * 64 > most)
+        for i, s in enumerate(slow):
+            s.send(b"get %s\r\n" % o.key(i % 10))
+        held = []
+        good = 0
+        for i in range(300):
+            c.send(b"get %s\r\n" % small.key(i))
+            good += c.starts(small.value_answer(i) + b"END\r\n")
+            if i % 50 == 0:
+                held.append(self.stat("kfc_read_pages"))
+        print("# pages held: %r of %d" % (held, most))
+        self.is_("who reads has what is on the device", good, 300)
+        self.is_("no more is held than may be", max(held) <= most)
+        good = sum(s.starts(o.value_answer(i % 10) + b"END\r\n") for i, s in enumerate(slow))
+        self.is_("what they asked for is there when they read at last", good, len(slow))
+        self.is_("no answer was cut", self.stat("kfc_answers_cut"), 0)
+        self.is_("nothing is held for them any more", self.stat("kfc_read_pages"), 0)
+        self.is_("parts were read", self.stat("kfc_device_reads") >
+                 self.stat("kfc_device_hits") + 3 * 10)
+        # Those that go without having read leave nothing.
+        slow = [self.conn(rcvbuf=8192) for _ in range(10)]
+        for i, s in enumerate(slow):
+            s.send(b"get %s\r\n" % o.key(i))
+        time.sleep(1)
+        for s in slow:
+            s.close()
+        end = time.monotonic() + 20
+        while self.stat("kfc_read_pages") and time.monotonic() < end:
+            time.sleep(0.2)
+        self.is_("nor when they went", self.stat("kfc_read_pages"), 0)
 
     def halves(self):
         self.bystander()

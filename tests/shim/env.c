@@ -66,6 +66,11 @@ void kfc_out_ready(struct kfc_out *o, struct kfc_out_node *n)
 	n->ready = true;
 }
 
+void kfc_out_unready(struct kfc_out *o, struct kfc_out_node *n)
+{
+	n->ready = false;
+}
+
 void kfc_out_drop(struct kfc_out *o)
 {
 	struct kfc_out_node *n, *next;
@@ -89,25 +94,46 @@ static void put_bytes(struct env_client *ec, const void *p, size_t len)
 	ec->answer[ec->len] = 0;
 }
 
+static void send_node(struct env_client *ec, struct kfc_out_node *n)
+{
+	u32 i;
+
+	put_bytes(ec, n->head, n->head_len);
+	for (i = 0; i < n->nr_bv; i++)
+		put_bytes(ec, page_address(n->bv[i].bv_page) +
+			  n->bv[i].bv_offset, n->bv[i].bv_len);
+	put_bytes(ec, n->tail, n->tail_len);
+	if (n->parts) {
+		n->ready = false;
+		n->more(n);
+		return;
+	}
+	list_del_init(&n->list);
+	n->release(n);
+	ec->whole = ec->len;
+}
+
+static bool may_send(const struct env_client *ec)
+{
+	const struct kfc_out *o = &ec->cl.out;
+
+	return !o->failed && !ec->stalled && !list_empty(&o->nodes);
+}
+
+/* As kfc_conn_send() does it. */
 static void drain_out(struct env_client *ec)
 {
-	struct kfc_out *o = &ec->cl.out;
+	struct kfc_out_node *n;
 
-	while (!list_empty(&o->nodes)) {
-		struct kfc_out_node *n;
-		u32 i;
-
-		n = list_first_entry(&o->nodes, struct kfc_out_node, list);
-		if (!n->ready)
-			return;
-		put_bytes(ec, n->head, n->head_len);
-		for (i = 0; i < n->nr_bv; i++)
-			put_bytes(ec, page_address(n->bv[i].bv_page) +
-				  n->bv[i].bv_offset, n->bv[i].bv_len);
-		put_bytes(ec, n->tail, n->tail_len);
-		list_del_init(&n->list);
-		n->release(n);
-	}
+	do {
+		while (may_send(ec)) {
+			n = list_first_entry(&ec->cl.out.nodes,
+					     struct kfc_out_node, list);
+			if (!n->ready)
+				break;
+			send_node(ec, n);
+		}
+	} while (may_send(ec) && kfc_stream_next(&ec->cl) > 0);
 }
 
 /* The device. */

@@ -67,6 +67,8 @@ struct env_dev {
  * @events: posted, oldest first
  * @answer: all bytes sent so far, NUL-terminated
  * @len: how many
+ * @whole: how many of them are of answers that were sent to their end
+ * @stalled: it takes nothing more
  */
 struct env_client {
 	struct kfc_client cl;
@@ -75,6 +77,8 @@ struct env_client {
 	u32 nr_events;
 	char *answer;
 	size_t len;
+	size_t whole;
+	bool stalled;
 	size_t size;
 };
 

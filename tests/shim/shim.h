@@ -242,6 +242,10 @@ static inline void list_splice_init(struct list_head *from, struct list_head *to
 		list_add(n, to);
 	}
 }
+static inline bool list_is_first(const struct list_head *n, const struct list_head *h)
+{
+	return n->prev == h;
+}
 #define list_entry(p, t, m) container_of(p, t, m)
 #define list_first_entry(h, t, m) list_entry((h)->next, t, m)
 #define list_first_entry_or_null(h, t, m) (list_empty(h) ? NULL : list_first_entry(h, t, m))

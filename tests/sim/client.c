@@ -2,6 +2,7 @@
 /*
  * Clients: random commands as text, their answers taken apart again.
  */
+#include "observe.h"
 #include "pressure.h"
 #include "sim.h"
 
@@ -159,20 +160,22 @@ static void take_answers(struct sim_client *cl)
 	struct env_client *ec = &cl->ec;
 	size_t at = 0;
 
-	while (at < ec->len) {
+	while (at < ec->whole) {
 		const char *p = ec->answer + at, *end;
 
 		if (!strncmp(p, "VALUE ", 6)) {
-			at += take_value(cl, p, ec->len - at);
+			at += take_value(cl, p, ec->whole - at);
 			continue;
 		}
-		end = memchr(p, '\n', ec->len - at);
+		end = memchr(p, '\n', ec->whole - at);
 		if (!end)
 			sim_fail("half an answer");
 		at += end + 1 - p;
 		take_line(cl, known(p, end + 1 - p));
 	}
-	ec->len = 0;
+	ec->len -= at;
+	memmove(ec->answer, ec->answer + at, ec->len + 1);
+	ec->whole = 0;
 	if (!cl->nr_fifo)
 		cl->tokens = 0;
 }
@@ -194,6 +197,13 @@ static void events(struct sim_client *cl)
 	cl->now = NULL;
 	if (sim_one_in(8))
 		kfc_cmd_tick(&cl->ec.cl);
+	if (cl->ec.stalled) {
+		kfc_stream_dry(&cl->ec.cl);
+		cl->ec.stalled = time_before(jiffies, cl->stalled_to);
+	} else if (kfc_rare("reader_slow")) {
+		cl->ec.stalled = true;
+		cl->stalled_to = jiffies + sim_below(500);
+	}
 	env_events(&cl->ec);
 	model_settle();
 	cl->now = now;
@@ -516,9 +526,17 @@ static void command(struct sim_client *cl)
 	}
 }
 
+/* Until there are few answers to come, or none will any more. */
+static void wait_answers(struct sim_client *cl, u32 few)
+{
+	while (cl->nr_fifo > few && !cl->ec.cl.out.failed)
+		nap(cl);
+}
+
 static void finish(struct sim_client *cl)
 {
-	while (cl->nr_fifo || cl->ec.cl.inflight)
+	wait_answers(cl, 0);
+	while (cl->ec.cl.inflight)
 		nap(cl);
 }
 
@@ -556,8 +574,12 @@ int sim_client_run(void *arg)
 			press();
 		command(cl);
 		events(cl);
-		while (cl->nr_fifo > sim_cfg.pipeline)
-			nap(cl);
+		wait_answers(cl, sim_cfg.pipeline);
+		if (cl->ec.cl.out.failed) {
+			sim_cause("closed in a value");
+			hang_up(cl);
+			connect_client(cl);
+		}
 	}
 	finish(cl);
 	hang_up(cl);
@@ -565,6 +587,14 @@ int sim_client_run(void *arg)
 	clients[cl->id] = NULL;
 	model_set_client(NULL);
 	return 0;
+}
+
+static u64 lost_reads(void)
+{
+	struct kfc_counters n;
+
+	model_sum(&n);
+	return n.read_errors + n.bad_body + n.read_timeouts;
 }
 
 /* In the end, when nothing goes wrong any more: what is there is there. */
@@ -575,11 +605,21 @@ void sim_client_get_all(struct sim_client *cl)
 	cl->failed = sim_failed_here();
 	model_set_client(cl);
 	for (k = 0; k < sim_cfg.keys; k++) {
+		u64 lost = lost_reads();
 		struct sim_op *op = new_op(cl, MP_GETS, &sim_keys[k]);
 		size_t n = sprintf(text, "gets %s\r\n", op->key->name);
 
 		send_line(cl, op, n);
 		finish(cl);
+		if (cl->ec.cl.out.failed) {
+			if (lost_reads() == lost)
+				sim_fail("half a value when there was no fault");
+			/* The device, and what lies on it, are as they are. */
+			hang_up(cl);
+			connect_client(cl);
+			k--;
+			continue;
+		}
 		if (cl->tokens)
 			sim_fail("a fault when there was none");
 	}

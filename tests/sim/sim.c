@@ -84,6 +84,8 @@ static void start_cache(void)
 	if (sim_one_in(4))
 		c->max_read_pages = min(c->max_read_pages,
 					1 + 4 * kfc_read_max_pages(c));
+	if (sim_one_in(2))
+		c->window = 1 + sim_below(6);
 }
 
 static void stop_cache(void)

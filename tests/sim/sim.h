@@ -127,6 +127,7 @@ struct sim_client {
 	bool evicts_tag;
 	struct kfc_pages kept;	/* for its reads */
 	bool want_end;		/* the line after a value is END */
+	unsigned long stalled_to; /* it takes nothing before */
 };
 
 /* model.c */

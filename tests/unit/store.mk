@@ -2,7 +2,7 @@
 store-mk := $(lastword $(MAKEFILE_LIST))
 store-c := index grow record log slab writer reclaim carry member memtier promote \
 	expire restart save recover store cache op get modify meta answer body \
-	command statcmd prefix walk dump auth pages pressure read
+	command statcmd prefix walk dump auth pages pressure stream read
 
 store-src := $(addprefix $(top)/module/,$(addsuffix .c,$(store-c))) \
 	$(wildcard $(top)/libmp/*.c) $(top)/tests/shim/shim.c \
@@ -40,6 +40,9 @@ test_dump-flags := $(store-flags)
 test_pages-src := $(store-objs)
 test_pages-inc := $(store-inc)
 test_pages-flags := $(store-flags)
+test_stream-src := $(store-objs)
+test_stream-inc := $(store-inc)
+test_stream-flags := $(store-flags)
 test_pressure-src := $(store-objs)
 test_pressure-inc := $(store-inc)
 test_pressure-flags := $(store-flags)
