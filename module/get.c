@@ -78,6 +78,14 @@ static void copy_value(struct kfc_client *cl, const struct mp_req *req,
 	kfc_out_copy(&cl->out, "\r\n", mp_value_tail(req));
 }
 
+/* What can't be lent, and is too long to be copied, is copied in parts. */
+static bool in_parts(const struct kfc_client *cl, const struct kfc_rec *r)
+{
+	return value_pages(r) > kfc_client_window(cl) ||
+	       (r->vlen > KFC_COPY_BYTES && !cl->whole &&
+		kfc_log_lent_out(&cl->cache->log));
+}
+
 /**
  * kfc_answer_hit() - answer with an object that lies in memory or was read
  * @cl: the client
@@ -85,8 +93,10 @@ static void copy_value(struct kfc_client *cl, const struct mp_req *req,
  * @lk: the lookup, its record valid
  * @it: for meta commands: the object
  *
- * A large value whose pages can't be lent is refused: answers queued as copies
- * are bounded. Context: the client's thread, rcu_read_lock() held.
+ * A large value that has to be there as a whole and whose pages can't be lent is
+ * refused: answers queued as copies are bounded.
+ *
+ * Context: the client's thread, rcu_read_lock() held.
  */
 void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 		    const struct kfc_lookup *lk,
@@ -96,7 +106,7 @@ void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 	struct lent *l;
 	char *p;
 
-	if (value && kfc_stream_wanted(cl, &lk->rec)) {
+	if (value && in_parts(cl, &lk->rec)) {
 		if (kfc_stream_memory(cl, req, lk, it))
 			kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
 		return;

@@ -188,7 +188,6 @@ void kfc_get_abandon(struct kfc_op *op);
 
 /* stream.c */
 int kfc_stream_read(struct kfc_op *op);
-bool kfc_stream_wanted(const struct kfc_client *cl, const struct kfc_rec *rec);
 int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
 		      const struct kfc_lookup *lk,
 		      const struct mp_meta_item *it);

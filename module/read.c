@@ -286,6 +286,35 @@ bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
 }
 
 /**
+ * kfc_read_copy() - have pages as if they had been read, from memory
+ * @c: the cache
+ * @rd: without pages; kept is set
+ * @pages: what to copy
+ * @nr: how many; so many as inline_pages has are enough
+ *
+ * Context: does not sleep. Return: how many there are now, 0 without memory
+ */
+u32 kfc_read_copy(struct kfc_cache *c, struct kfc_read *rd,
+		  struct page **pages, u32 nr)
+{
+	struct page *page;
+	u32 i;
+
+	nr = min_t(u32, nr, ARRAY_SIZE(rd->inline_pages));
+	rd->pages = rd->inline_pages;
+	for (i = 0; i < nr; i++) {
+		page = kfc_pages_get(rd->kept);
+		if (!page)
+			break;
+		memcpy(page_address(page), page_address(pages[i]), KFC_PAGE);
+		rd->pages[i] = page;
+	}
+	rd->nr_pages = i;
+	atomic_add(i, &c->read_pages);
+	return i;
+}
+
+/**
  * kfc_read_unpin() - the slab of a read is not relied on any more
  * @c: the cache
  * @rd: the read; its pages stay

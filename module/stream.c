@@ -53,14 +53,25 @@ static int fill(struct kfc_op *op, struct page **pages, u32 first, u32 nr)
 	return 0;
 }
 
+/* As much of it as a small read has: sockets hold too many pages already. */
+static int copy(struct kfc_op *op, struct page **pages, u32 first, u32 nr)
+{
+	struct kfc_client *cl = op->ev.client;
+
+	nr = kfc_read_copy(cl->cache, &op->rd, pages, nr);
+	cl->reading += nr;
+	return nr ? fill(op, op->rd.pages, first, nr) : -ENOMEM;
+}
+
 /* The part that is in memory, its pages held by reference. */
 static int lend(struct kfc_op *op, struct page **pages, u32 first, u32 nr)
 {
 	u32 i;
 	int err;
 
-	if (kfc_log_lent_out(&op->ev.client->cache->log))
-		return -EBUSY;
+	if (kfc_rare("lend_nothing") ||
+	    kfc_log_lent_out(&op->ev.client->cache->log))
+		return copy(op, pages, first, nr);
 	err = fill(op, pages, first, nr);
 	if (err)
 		return err;
@@ -144,39 +155,27 @@ int kfc_stream_read(struct kfc_op *op)
 }
 
 /**
- * kfc_stream_wanted() - has a value in memory to leave in parts?
- * @cl: the client
- * @rec: the record
- *
- * Context: any.
- */
-bool kfc_stream_wanted(const struct kfc_client *cl, const struct kfc_rec *rec)
-{
-	return kfc_rec_pages(rec->off, rec->head + rec->vlen) >
-	       kfc_client_window(cl);
-}
-
-/**
- * kfc_stream_memory() - answer with a long value that lies in memory
+ * kfc_stream_memory() - answer with a value that lies in memory, in parts
  * @cl: the client
  * @req: the request
  * @lk: the lookup, its record valid
  * @it: for meta commands: the object
  *
  * Context: the client's thread, rcu_read_lock() held.
- * Return: 0, or -ENOMEM or -EBUSY where its first part can't be had
+ * Return: 0, or -ENOMEM where its first part can't be had
  */
 int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
 		      const struct kfc_lookup *lk,
 		      const struct mp_meta_item *it)
 {
+	u32 nr = kfc_rec_pages(lk->rec.off, lk->rec.head + lk->rec.vlen);
 	struct kfc_op *op = kfc_op_answer(cl, req, lk);
 	int err;
 
 	if (!op)
 		return -ENOMEM;
 	remember(op, lk);
-	err = lend(op, lk->rec.pages, 0, kfc_client_window(cl));
+	err = lend(op, lk->rec.pages, 0, min(nr, kfc_client_window(cl)));
 	if (err) {
 		kfc_op_put(op);
 		return err;

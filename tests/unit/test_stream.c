@@ -145,6 +145,37 @@ static void test_memory(void **state)
 	end(&e, &ec);
 }
 
+/* Sockets hold too many pages: some are copied at a time. */
+static void test_copied(void **state)
+{
+	struct kfc_out_node *n;
+	struct env_client ec;
+	struct env e;
+	u32 i;
+
+	begin(&e, &ec, 0);
+	put(&e, &ec, "a", 1);
+	for (i = 0; i < 2; i++) {
+		e.c.log.nr_orphans = i ? 0 : e.c.log.max_orphans;
+		n = ask_only(&e, &ec, "a");
+		assert_true(n->ready && n->parts);
+		take(&ec, n);
+		e.c.log.nr_orphans = i ? e.c.log.max_orphans : 0;
+		assert_int_equal(kfc_stream_next(&ec.cl), 1);
+		assert_int_equal(atomic_read(&e.c.read_pages), i ? WINDOW : 0);
+		assert_int_equal(kfc_stream_dry(&ec.cl), i);
+		env_events(&ec);
+		assert_memory_equal(ec.answer, bytes_of(1), LEN);
+		must(ec.answer + LEN, "\r\nEND\r\n");
+	}
+	/* There is no page to copy it to. */
+	shim_fail_alloc = 2;
+	must(env_ask(&e, &ec, "get a\r\n"), MP_NO_MEMORY_READ "END\r\n");
+	e.c.log.nr_orphans = 0;
+	assert_int_equal(e.counters.answers_cut, 0);
+	end(&e, &ec);
+}
+
 static void test_device(void **state)
 {
 	struct env_client ec;
@@ -424,6 +455,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_copied),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_gat),
 		cmocka_unit_test(test_bound),
