@@ -70,7 +70,7 @@ static u64 heap(void)
 /* What malloc() has for a page of the shim. */
 static u64 page_bytes(void)
 {
-	struct page *p = e.c.log.window.pages[0];
+	struct page *p = e.c.log.members[0].window.pages[0];
 
 	return malloc_usable_size(p) + malloc_usable_size(p->mem) + 16;
 }
