@@ -84,7 +84,9 @@ static double lines(bool hit, u64 nr, u64 *found)
 	for (*found = 0, i = 0; i < nr; i++) {
 		fig_key(key, hit ? fig_mix(i) % sets : sets + i);
 		kfc_key_init(&e.c, &lk, (u8 *)key, FIG_KLEN);
+		rcu_read_lock();
 		*found += !!kfc_index_look(&e.c.index, &lk.pos, &slot);
+		rcu_read_unlock();
 	}
 	return (double)(shim_lines - before) / nr;
 }
