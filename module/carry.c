@@ -230,6 +230,9 @@ bool kfc_carry(struct kfc_cache *c, struct kfc_carry *cy, struct kfc_slab *s,
 	if (!pages || (!b && !pages_ok(w, pages, 1)) ||
 	    !kfc_store_meant(c, pages, &lk))
 		goto dropped;
+	/* Another entry's record: it has its turn with that one. */
+	if (lk.order != le64_to_cpu(e->order))
+		return false;
 	bytes = lk.rec.head + lk.rec.vlen;
 	if (bytes > cy->left ||
 	    (!b && !pages_ok(w, pages,

@@ -231,80 +231,16 @@ static void pass(struct kfc_cache *c)
  * @c: the cache
  * @s: the slab; it stays as it is, but for records that are added
  * @b: its buffer, NULL where it has none
- * @end: else behind the last of the pages of its summary, in which it begins
- * @nr_pages: how many these are
- * @nr_recs: records
+ * @sum: else its summary
  * @last: the last second in which anything of it expires, 0 for never
  */
 struct kfc_sweep {
 	struct kfc_cache *c;
 	struct kfc_slab *s;
 	struct kfc_buf *b;
-	struct page **end;
-	u32 nr_pages;
-	u32 nr_recs;
+	struct kfc_summary sum;
 	u32 last;
 };
-
-static const struct kfc_sum_entry *entry(const struct kfc_sweep *sw, u32 nr)
-{
-	struct page *page = *(sw->end - 1 - nr / KFC_SUM_ENTRIES);
-	const struct kfc_sum_page *sp = page_address(page);
-
-	return &sp->e[nr % KFC_SUM_ENTRIES];
-}
-
-static u32 page_of(const struct kfc_sum_entry *e)
-{
-	return le32_to_cpu(e->off) / KFC_PAGE;
-}
-
-/* Does a slot mean @other and not @e, if it means one of them? */
-static bool hides(struct kfc_cache *c, const struct kfc_sum_entry *other,
-		  const struct kfc_sum_entry *e, const struct kfc_ipos *pos)
-{
-	struct kfc_ipos at;
-
-	if (le64_to_cpu(other->order) <= le64_to_cpu(e->order) ||
-	    page_of(other) != page_of(e))
-		return false;
-	kfc_index_locate(&c->index, le64_to_cpu(other->hash), &at);
-	return at.tag == pos->tag && at.line0 == pos->line0;
-}
-
-/*
- * Of the records in a page that share a tag a slot means the newest: see
- * kfc_page_search().
- */
-static bool is_hidden(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
-		      u32 nr, const struct kfc_ipos *pos)
-{
-	u32 i = nr - min_t(u32, nr, KFC_PAGE_RECS);
-	u32 end = min_t(u32, sw->nr_recs, nr + KFC_PAGE_RECS);
-
-	for (; i < end; i++)
-		if (hides(sw->c, entry(sw, i), e, pos))
-			return true;
-	return false;
-}
-
-/* Does a slot that points to the page of a dead record mean a dead one? */
-static bool means_dead(const struct kfc_sweep *sw,
-		       const struct kfc_sum_entry *e, u32 nr,
-		       const struct kfc_ipos *pos, u64 slot)
-{
-	struct kfc_cache *c = sw->c;
-	struct kfc_slab *s = kfc_slab_of(&c->log, slot);
-	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
-	struct kfc_rec rec;
-
-	/* What the slot means is in memory, there or as a copy. */
-	if (b)
-		return kfc_page_meant(kfc_buf_pages(&c->log, b, slot),
-				      &c->index, pos, &c->hkey, &rec) &&
-		       kfc_store_dead(c, rec.order, rec.exptime);
-	return !is_hidden(sw, e, nr, pos);
-}
 
 static void drop_dead(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 		      u32 nr)
@@ -322,9 +258,9 @@ static void drop_dead(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 	slot = kfc_index_find(&c->index, &pos);
 	/* What may come before it is committed under the same lock. */
 	old = slot ? *slot : 0;
-	if (old &&
-	    kfc_slot_page(kfc_slot_home(c, &pos, old)) == first + page_of(e) &&
-	    means_dead(sw, e, nr, &pos, old)) {
+	if (old && kfc_slot_page(kfc_slot_home(c, &pos, old)) ==
+	    first + kfc_sum_page_of(e) &&
+	    kfc_summary_meant(c, sw->b ? NULL : &sw->sum, nr, e, &pos, old)) {
 		kfc_index_clear(&c->index, &pos, slot);
 		kfc_slot_gone(c, &pos, old);
 		hit = true;
@@ -365,14 +301,14 @@ static void sweep_memory(struct kfc_sweep *sw)
 	}
 }
 
-static bool summary_ok(struct kfc_sweep *sw)
+static bool summary_ok(struct kfc_sweep *sw, u32 nr_pages)
 {
 	struct kfc_log *l = &sw->c->log;
 	u64 seed = kfc_slab_seed(l, sw->s->seq);
 	u32 i;
 
-	for (i = 1; i <= sw->nr_pages; i++) {
-		struct kfc_sum_page *sp = page_address(*(sw->end - i));
+	for (i = 1; i <= nr_pages; i++) {
+		struct kfc_sum_page *sp = page_address(*(sw->sum.end - i));
 
 		if (!kfc_page_ok(sp, seed, l->slab_pages - i) ||
 		    le32_to_cpu(sp->magic) != KFC_SUM_MAGIC) {
@@ -388,8 +324,8 @@ static void sweep_summary(struct kfc_sweep *sw)
 	struct kfc_slab *s = sw->s;
 	u32 i;
 
-	for (i = 0; i < sw->nr_recs; i++) {
-		sweep_entry(sw, entry(sw, i), i);
+	for (i = 0; i < sw->sum.nr_recs; i++) {
+		sweep_entry(sw, kfc_summary_entry(&sw->sum, i), i);
 		if (i % 1024 == 0)
 			cond_resched();
 	}
@@ -400,19 +336,19 @@ static void sweep_summary(struct kfc_sweep *sw)
 
 static void sweep_device(struct kfc_sweep *sw)
 {
+	u32 i, nr = DIV_ROUND_UP(sw->sum.nr_recs, KFC_SUM_ENTRIES);
 	struct page **pages;
-	u32 i;
 
 	kfc_count(sw->c, sweep_reads);
-	pages = kfc_slab_summary(sw->c, sw->s, sw->nr_pages);
+	pages = kfc_slab_summary(sw->c, sw->s, nr);
 	if (!pages) {
 		look_at(sw->s, kfc_now(sw->c) + KFC_SWEEP_SOON);
 		return;
 	}
-	sw->end = pages + sw->nr_pages;
-	if (summary_ok(sw))
+	sw->sum.end = pages + nr;
+	if (summary_ok(sw, nr))
 		sweep_summary(sw);
-	for (i = 0; i < sw->nr_pages; i++)
+	for (i = 0; i < nr; i++)
 		put_page(pages[i]);
 	kvfree(pages);
 }
@@ -423,8 +359,7 @@ static void sweep_slab(struct kfc_cache *c, struct kfc_slab *s, u32 nr_recs)
 		.c = c,
 		.s = s,
 		.b = rcu_dereference_protected(s->buf, 1),
-		.nr_pages = DIV_ROUND_UP(nr_recs, KFC_SUM_ENTRIES),
-		.nr_recs = nr_recs,
+		.sum.nr_recs = nr_recs,
 		.last = 1,
 	};
 

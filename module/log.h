@@ -453,6 +453,22 @@ enum kfc_evict {
 	KFC_EVICT_DEAD,		/* all of it is expired or flushed */
 };
 
+/**
+ * struct kfc_summary - the summary of a slab, in memory
+ * @end: behind the last of its pages, in which it begins; NULL for one that is
+ *	not what was written
+ * @nr_recs: entries
+ */
+struct kfc_summary {
+	struct page **end;
+	u32 nr_recs;
+};
+
+const struct kfc_sum_entry *kfc_summary_entry(const struct kfc_summary *sm,
+					      u32 nr);
+bool kfc_summary_meant(struct kfc_cache *c, const struct kfc_summary *sm,
+		       u32 nr, const struct kfc_sum_entry *e,
+		       const struct kfc_ipos *pos, u64 slot);
 void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 		    enum kfc_evict why);
 void kfc_sweep_unreadable(struct kfc_cache *c);

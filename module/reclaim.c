@@ -29,7 +29,91 @@ static void count_eviction(struct kfc_cache *c, struct kfc_slab *s,
 		kfc_count(c, ev_device);
 }
 
+/**
+ * kfc_summary_entry() - an entry of a summary
+ * @sm: the summary
+ * @nr: the entry's number
+ *
+ * Any context. Return: the entry, NULL where its page is not there
+ */
+const struct kfc_sum_entry *kfc_summary_entry(const struct kfc_summary *sm,
+					      u32 nr)
+{
+	struct page *page = *(sm->end - 1 - nr / KFC_SUM_ENTRIES);
+	const struct kfc_sum_page *sp = page ? page_address(page) : NULL;
+
+	return sp ? &sp->e[nr % KFC_SUM_ENTRIES] : NULL;
+}
+
+/* Does a slot mean @other and not @e, if it means one of them? */
+static bool hides(struct kfc_cache *c, const struct kfc_sum_entry *other,
+		  const struct kfc_sum_entry *e, const struct kfc_ipos *pos)
+{
+	struct kfc_ipos at;
+
+	if (le64_to_cpu(other->order) <= le64_to_cpu(e->order))
+		return false;
+	kfc_index_locate(&c->index, le64_to_cpu(other->hash), &at);
+	return at.tag == pos->tag && at.line0 == pos->line0;
+}
+
+/*
+ * Is entry @nr hidden by one of those to one side of it, which begin in the
+ * same page as long as any do? What is not known hides it, too.
+ */
+static bool hidden_by(struct kfc_cache *c, const struct kfc_summary *sm, u32 nr,
+		      int step, const struct kfc_ipos *pos)
+{
+	const struct kfc_sum_entry *e = kfc_summary_entry(sm, nr), *other;
+
+	/* Below 0 it is more than there are. */
+	for (nr += step; nr < sm->nr_recs; nr += step) {
+		other = kfc_summary_entry(sm, nr);
+		if (!other)
+			return true;
+		if (kfc_sum_page_of(other) != kfc_sum_page_of(e))
+			break;
+		if (hides(c, other, e, pos))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kfc_summary_meant() - is an entry the one that a slot means?
+ * @c: the cache
+ * @sm: a summary, NULL where the entry's slab is in memory
+ * @nr: the entry's number in it
+ * @e: the entry
+ * @pos: its place in the index
+ * @slot: what is there, and leads to the entry's page or to a copy from there
+ *
+ * Records are in a summary as they were reserved. Of those in a page that
+ * share a tag a slot means the one committed last: see kfc_page_search().
+ *
+ * Context: the writer thread, under the lock of the group. Return: false, too,
+ * where a part of the summary that would tell is not there
+ */
+bool kfc_summary_meant(struct kfc_cache *c, const struct kfc_summary *sm,
+		       u32 nr, const struct kfc_sum_entry *e,
+		       const struct kfc_ipos *pos, u64 slot)
+{
+	struct kfc_slab *s = kfc_slab_of(&c->log, slot);
+	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+	struct kfc_rec rec;
+
+	/* What the slot means is in memory, there or as a copy. */
+	if (b)
+		return kfc_page_meant(kfc_buf_pages(&c->log, b, slot),
+				      &c->index, pos, &c->hkey, &rec) &&
+		       rec.order == le64_to_cpu(e->order);
+	return sm && !hidden_by(c, sm, nr, -1, pos) &&
+	       !hidden_by(c, sm, nr, 1, pos);
+}
+
+/* @sm, @nr: as for kfc_summary_meant() */
 static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
+		       const struct kfc_summary *sm, u32 nr,
 		       const struct kfc_sum_entry *e, enum kfc_evict why)
 {
 	u64 order = le64_to_cpu(e->order), now = kfc_now(c);
@@ -42,14 +126,14 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 
 	if (!order)
 		return;
-	page = (u64)(s - l->slabs) * l->slab_pages +
-	       le32_to_cpu(e->off) / KFC_PAGE;
+	page = (u64)(s - l->slabs) * l->slab_pages + kfc_sum_page_of(e);
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
 	lock = kfc_index_lock(&c->index, &pos);
 	spin_lock(lock);
 	slot = kfc_index_find(&c->index, &pos);
 	old = slot ? *slot : 0;
-	if (old && kfc_slot_page(kfc_slot_home(c, &pos, old)) == page) {
+	if (old && kfc_slot_page(kfc_slot_home(c, &pos, old)) == page &&
+	    kfc_summary_meant(c, sm, nr, e, &pos, old)) {
 		kfc_index_clear(&c->index, &pos, slot);
 		kfc_slot_gone(c, &pos, old);
 		hit = true;
@@ -179,15 +263,17 @@ free:
 
 /* @cy: what may be carried forward, NULL for nothing. */
 static void drop_entries(struct kfc_cache *c, struct kfc_slab *s,
-			 const struct kfc_sum_page *sp, u32 nr,
+			 const struct kfc_summary *sm, u32 page,
 			 struct kfc_carry *cy, enum kfc_evict why)
 {
-	u32 i = min(s->nr_recs - nr * KFC_SUM_ENTRIES, KFC_SUM_ENTRIES);
+	u32 first = page * KFC_SUM_ENTRIES;
+	u32 i = min(sm->nr_recs - first, KFC_SUM_ENTRIES);
+	const struct kfc_sum_entry *e = kfc_summary_entry(sm, first);
 
-	/* Newest first: it is the one that a slot means. */
+	/* What is newer is more likely to be there yet. */
 	while (i--)
-		if (!cy || !kfc_carry(c, cy, s, &sp->e[i], i))
-			drop_entry(c, s, &sp->e[i], why);
+		if (!cy || !kfc_carry(c, cy, s, &e[i], i))
+			drop_entry(c, s, sm, first + i, &e[i], why);
 }
 
 static void empty_by_records(struct kfc_cache *c, struct kfc_slab *s,
@@ -202,7 +288,7 @@ static void empty_by_records(struct kfc_cache *c, struct kfc_slab *s,
 				     &c->hkey, e);
 		while (i--)
 			if (!cy || !kfc_carry(c, cy, s, &e[i], i))
-				drop_entry(c, s, &e[i], why);
+				drop_entry(c, s, NULL, 0, &e[i], why);
 		cond_resched();
 	}
 }
@@ -210,6 +296,7 @@ static void empty_by_records(struct kfc_cache *c, struct kfc_slab *s,
 static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 			    struct kfc_carry *cy, enum kfc_evict why)
 {
+	struct kfc_summary sm = { .nr_recs = s->nr_recs };
 	u64 seed = kfc_slab_seed(&c->log, s->seq);
 	struct page **pages;
 	bool ok = true;
@@ -222,19 +309,27 @@ static bool empty_by_device(struct kfc_cache *c, struct kfc_slab *s, u32 n,
 	pages = kfc_slab_summary(c, s, n);
 	if (!pages)
 		return false;
+	sm.end = pages + n;
 	for (i = n; i--; ) {
-		struct kfc_sum_page *sp = page_address(pages[n - 1 - i]);
+		struct page **page = &pages[n - 1 - i];
+		struct kfc_sum_page *sp = page_address(*page);
 
 		if (!kfc_page_ok(sp, seed, c->log.slab_pages - 1 - i) ||
 		    le32_to_cpu(sp->magic) != KFC_SUM_MAGIC) {
 			kfc_count(c, bad_summary);
+			put_page(*page);
+			*page = NULL;
 			ok = false;
-		} else {
-			drop_entries(c, s, sp, i, cy, why);
 		}
-		put_page(pages[n - 1 - i]);
+	}
+	for (i = n; i--; ) {
+		if (pages[n - 1 - i])
+			drop_entries(c, s, &sm, i, cy, why);
 		cond_resched();
 	}
+	for (i = 0; i < n; i++)
+		if (pages[i])
+			put_page(pages[i]);
 	kvfree(pages);
 	return ok;
 }
@@ -255,6 +350,7 @@ void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 {
 	struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 	u32 i, n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+	struct kfc_summary sm = { .nr_recs = s->nr_recs };
 	struct kfc_carry carry, *cy = NULL;
 
 	if (!atomic_read(&s->live))
@@ -266,9 +362,9 @@ void kfc_slab_empty(struct kfc_cache *c, struct kfc_slab *s,
 	if (b && !kfc_slab_sums(&c->log, s)) {
 		empty_by_records(c, s, b, cy, why);
 	} else if (b) {
+		sm.end = b->pages + c->log.slab_pages;
 		for (i = n; i--; ) {
-			drop_entries(c, s, kfc_log_summary(&c->log, b, i), i,
-				     cy, why);
+			drop_entries(c, s, &sm, i, cy, why);
 			cond_resched();
 		}
 	} else if (c->nr_devs) {

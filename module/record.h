@@ -104,6 +104,12 @@ struct kfc_sum_entry {
 
 static_assert(sizeof(struct kfc_sum_entry) == 24);
 
+/* The page of the slab that an entry's record begins in. */
+static inline u32 kfc_sum_page_of(const struct kfc_sum_entry *e)
+{
+	return le32_to_cpu(e->off) / KFC_PAGE;
+}
+
 #define KFC_SUM_ENTRIES 168
 #define KFC_SUM_MAGIC	0x4d55534bU	/* "KSUM" */
 

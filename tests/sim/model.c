@@ -537,17 +537,6 @@ static struct sim_state apply(struct sim_op *op, const struct sim_state *was,
 	return st;
 }
 
-/* Whether a record of a key's last ones was on a page. */
-static bool was_on(const struct sim_key *k, u64 page)
-{
-	u32 i, n = min(k->next_page, (u32)SIM_PAGES);
-
-	for (i = 0; i < n; i++)
-		if (k->pages[i] == page)
-			return true;
-	return false;
-}
-
 void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 {
 	struct sim_client *cl = model_client();
@@ -585,10 +574,7 @@ void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 	st = apply(op, &k->cur, order);
 	st.page = kfc_slot_page(value);
 	st.home = 0;
-	st.home_shares = false;
-	st.shares = early || was_on(k, st.page);
 	op->put = true;
-	k->pages[k->next_page++ % SIM_PAGES] = st.page;
 	k->last_order = order;
 	seen_puts++;
 	become(k, &st, early);
@@ -605,8 +591,6 @@ static void moved_home(struct sim_key *k, u64 value)
 	if (value != (k->cur.home | KFC_SLOT_FETCHED))
 		sim_fail("a copy of key %.24s has another home", k->name);
 	k->cur.page = kfc_slot_page(value);
-	k->cur.shares = k->cur.home_shares;
-	k->cur.home_shares = false;
 	k->cur.home = 0;
 	sim_move("from a copy to its home");
 }
@@ -619,7 +603,6 @@ static void moved_to_copy(struct sim_key *k, u64 old)
 		sim_move("from copy to copy");
 	} else {
 		k->cur.home = old & ~KFC_SLOT_FETCHED;
-		k->cur.home_shares = k->cur.shares;
 		sim_move("from the device to a copy");
 	}
 	seen_copies++;
@@ -634,7 +617,6 @@ static void moved_forward(struct sim_key *k, u64 old)
 	else
 		sim_fail("carried forward, but not used since");
 	k->cur.home = 0;
-	k->cur.home_shares = false;
 	seen_moves++;
 }
 
@@ -662,8 +644,6 @@ void kfc_saw_move(const struct kfc_lookup *lk, u64 old, u64 value, u64 now)
 	else
 		moved_forward(k, old);
 	k->cur.page = kfc_slot_page(value);
-	k->cur.shares = was_on(k, k->cur.page);
-	k->pages[k->next_page++ % SIM_PAGES] = k->cur.page;
 }
 
 /* The last drop was not counted: a refused set, or flushed with its slab. */
@@ -727,12 +707,7 @@ static void counts_drop(struct drop *d, u32 which)
 		sim_fail("counted as evicted by a full index");
 	if (which == COUNTER(ev_space) && !is_writer())
 		sim_fail("counted as evicted for space");
-	/*
-	 * The summary has the records of a page as they were reserved; the slot
-	 * means the one that was committed last, which may be another one.
-	 */
-	if (which == COUNTER(reclaimed) && !may_be_gone(&d->was) &&
-	    !(is_writer() && (d->was.shares || d->was.home_shares)))
+	if (which == COUNTER(reclaimed) && !may_be_gone(&d->was))
 		sim_fail("counted as reclaimed, but it was alive");
 	if (which == COUNTER(ev_device) && !sim_read_errors &&
 	    !sim_write_errors && !sim_bad_pages && !sim_gone && !cl->tokens)

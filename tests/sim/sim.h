@@ -68,22 +68,15 @@ struct sim_state {
 	u64 order;
 	u64 cas;
 	u64 page;
-	bool shares;		/* its page with an older record of its tag */
 	u64 home;		/* of a copy: the slot without it, else 0 */
-	bool home_shares;	/* likewise @shares */
 	u64 born;		/* step that its oldest byte was stored at */
 };
-
-/* Pages of a key's last records that are remembered. */
-#define SIM_PAGES 4096
 
 struct sim_key {
 	char name[MP_KEY_MAX + 1];
 	u32 len;
 	struct sim_state cur;
 	u64 last_order;
-	u64 pages[SIM_PAGES];	/* of its last records */
-	u32 next_page;
 	struct list_head ops;	/* under way, and answered too early to judge */
 };
 
