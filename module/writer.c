@@ -665,7 +665,8 @@ bool kfc_log_step(struct kfc_cache *c)
 	return did;
 }
 
-static bool writes_out(struct kfc_log *l)
+/* Is a write under way? @seen: or one that kfc_log_writes() has yet to see */
+static bool writes_out(struct kfc_log *l, bool seen)
 {
 	u32 nr;
 	int i;
@@ -674,7 +675,7 @@ static bool writes_out(struct kfc_log *l)
 		struct kfc_write *w = l->members[nr].writes;
 
 		for (i = 0; i < KFC_WRITES; i++)
-			if (w[i].slab && !READ_ONCE(w[i].done))
+			if (w[i].slab && (seen || !READ_ONCE(w[i].done)))
 				return true;
 	}
 	return false;
@@ -700,7 +701,7 @@ static int writer(void *arg)
 		while (!kthread_should_stop() && kfc_log_step(c))
 			cond_resched();
 	}
-	wait_event_idle(l->wait, !writes_out(l));
+	wait_event_idle(l->wait, !writes_out(l, false));
 	return 0;
 }
 
@@ -775,7 +776,7 @@ void kfc_log_settle(struct kfc_cache *c)
 		WRITE_ONCE(l->kicked, false);
 		if (kfc_log_writes(c))
 			continue;
-		if (!writes_out(l))
+		if (!writes_out(l, true))
 			return;
 		wait_event_idle(l->wait, READ_ONCE(l->kicked));
 	}
