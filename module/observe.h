@@ -77,6 +77,28 @@ static inline void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 {
 }
 
+/**
+ * kfc_saw_enter() - an entry of an earlier load came back
+ * @pos: of the entry
+ * @value: the slot's value now
+ *
+ * Called under the lock of the entry's group, right behind the store.
+ */
+static inline void kfc_saw_enter(const struct kfc_ipos *pos, u64 value)
+{
+}
+
+/**
+ * kfc_saw_range() - all entries of some lines came back that will
+ * @from: the first line at level 0
+ * @to: the line behind the last
+ *
+ * Called before anybody may look for others.
+ */
+static inline void kfc_saw_range(u32 from, u32 to)
+{
+}
+
 #endif
 
 #endif /* KFC_OBSERVE_H */

@@ -23,6 +23,7 @@
 #include <linux/sort.h>
 
 #include "area.h"
+#include "observe.h"
 #include "restart.h"
 #include "store.h"
 
@@ -400,6 +401,7 @@ static void kfc_range_done(struct kfc_cache *c, u32 range)
 			rs->forget[left++] = rs->forget[i];
 	}
 	rs->nr_forget = left;
+	kfc_saw_range(range * KFC_RANGE_LINES, (range + 1) * KFC_RANGE_LINES);
 	/* Pairs with the acquire in kfc_restart_range_ready(). */
 	smp_store_release(&rs->state[range], KFC_RANGE_READY);
 	spin_unlock(&rs->lock);

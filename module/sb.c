@@ -86,7 +86,7 @@ static bool kfc_sb_sane(const struct kfc_super *sb)
 	u64 index_at = le64_to_cpu(sb->index_at);
 	u64 index_pages = le64_to_cpu(sb->index_pages);
 
-	return is_power_of_2(slab_bytes) && slab_bytes >= 1 << 20 &&
+	return is_power_of_2(slab_bytes) && slab_bytes >= KFC_SLAB_BYTES_MIN &&
 	       slab_bytes <= 64 << 20 && sb->nr_slabs &&
 	       pages <= KFC_PAGES_MAX && slabs_at < pages &&
 	       slabs < pages - slabs_at && index_at >= 1 &&

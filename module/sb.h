@@ -15,6 +15,10 @@
 /* Pages of a MiB. */
 #define KFC_MIB_PAGES	(1U << (20 - KFC_PAGE_SHIFT))
 #define KFC_MIB_SHIFT	(20 - KFC_PAGE_SHIFT)
+/* The least that a slab can have; tests have smaller ones. */
+#ifndef KFC_SLAB_BYTES_MIN
+#define KFC_SLAB_BYTES_MIN	BIT(20)
+#endif
 
 /* What a superblock copy came to. */
 enum kfc_copy {

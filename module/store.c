@@ -411,6 +411,7 @@ int kfc_store_enter(struct kfc_cache *c, const struct kfc_ipos *pos, u64 value)
 	kfc_slot_come(c, pos, value);
 	/* Pairs with the acquire in find_at(). */
 	smp_store_release(slot, value);
+	kfc_saw_enter(pos, value);
 	err = 0;
 unlock:
 	spin_unlock(lock);

@@ -567,7 +567,7 @@ int sim_client_run(void *arg)
 
 	cl->failed = sim_failed_here();
 	model_set_client(cl);
-	for (i = 0; i < sim_cfg.ops; i++) {
+	for (i = 0; i < sim_cfg.ops && !sim_cut; i++) {
 		if (sim_fault("clock jump"))
 			jump();
 		if (sim_fault("memory pressure"))

@@ -14,7 +14,8 @@
  */
 #include "sim.h"
 
-struct sim_key *sim_keys;
+struct sim_key *sim_keys, **sim_entries;
+u32 sim_nr_entries;
 
 /* What a coroutine has dropped and not counted yet. */
 struct drop {
@@ -26,7 +27,7 @@ struct drop {
 static struct drop drops[SIM_CPUS];
 static struct sim_client *clients_of[SIM_CPUS];
 static u64 seen_puts, seen_moves, seen_copies;
-static u64 flush_due, flush_set;	/* a delayed flush_all, and its step */
+u64 sim_flush_due, sim_flush_set;	/* a delayed flush_all, and its step */
 
 struct sim_blob *blob_new(u32 len)
 {
@@ -38,7 +39,7 @@ struct sim_blob *blob_new(u32 len)
 	return b;
 }
 
-static struct sim_blob *blob_get(struct sim_blob *b)
+struct sim_blob *blob_get(struct sim_blob *b)
 {
 	if (b)
 		b->refs++;
@@ -66,6 +67,8 @@ void model_start(void)
 	u32 i;
 
 	sim_keys = calloc(sim_cfg.keys, sizeof(*sim_keys));
+	sim_entries = calloc(sim_cfg.keys, sizeof(*sim_entries));
+	sim_nr_entries = sim_cfg.keys;
 	for (i = 0; i < sim_cfg.keys; i++) {
 		struct sim_key *k = &sim_keys[i];
 
@@ -73,13 +76,23 @@ void model_start(void)
 		if (sim_one_in(4))
 			while (k->len < 249 && !sim_one_in(60))
 				k->name[k->len++] = '-';
+		sim_entries[i] = k;
 		k->cur.cause = "never stored";
 		INIT_LIST_HEAD(&k->ops);
 	}
 	memset(drops, 0, sizeof(drops));
 	memset(clients_of, 0, sizeof(clients_of));
+	sim_flush_due = sim_flush_set = 0;
+	lives_start();
+	model_new_life();
+}
+
+/* The counters are as new as the cache. */
+void model_new_life(void)
+{
 	memset(sim_counters, 0, sizeof(sim_counters));
-	seen_puts = seen_moves = seen_copies = flush_due = flush_set = 0;
+	memset(drops, 0, sizeof(drops));
+	seen_puts = seen_moves = seen_copies = 0;
 }
 
 static void free_op(struct sim_op *op)
@@ -116,6 +129,10 @@ void model_begin(struct sim_op *op)
 	INIT_LIST_HEAD(&op->on_key);
 	if (!op->key)
 		return;
+	if (op->op == MP_SET && sim_env.c.loading) {
+		op->key->set_early = true;
+		sim_early_sets++;
+	}
 	see(op, &op->key->cur);
 	list_add_tail(&op->on_key, &op->key->ops);
 }
@@ -153,6 +170,9 @@ static void name_cause(const char *cause)
 	CAUSE("device error");
 	CAUSE("refused by budget");
 	CAUSE("fault");
+	CAUSE("lost at a restart");
+	CAUSE("started empty");
+	CAUSE("lost in a crash");
 #undef CAUSE
 }
 
@@ -315,23 +335,24 @@ static void none_older(u64 step)
 static void judge_flush(struct sim_op *op)
 {
 	if (op->exptime) {
-		flush_due = env_now + op->exptime;
-		flush_set = op->step;
+		sim_flush_due = env_now + op->exptime;
+		sim_flush_set = op->step;
 		return;
 	}
-	flush_due = 0;
+	sim_flush_due = 0;
 	none_older(op->step);
+	lives_flushed(op);
 }
 
 /* At the end: a delayed flush_all fires with the next command. */
 void model_flush_due(void)
 {
-	if (!flush_due)
+	if (!sim_flush_due)
 		return;
-	if (env_now < flush_due)
-		env_now = flush_due;
+	if (env_now < sim_flush_due)
+		env_now = sim_flush_due;
 	kfc_store_check_flush(&sim_env.c);
-	none_older(flush_set);
+	none_older(sim_flush_set);
 }
 
 static bool counts(const struct sim_op *op)
@@ -401,8 +422,18 @@ void model_end(void)
 			wrong(list_first_entry(&sim_keys[i].ops, struct sim_op,
 					       on_key),
 			      "an answer that nothing explains");
-		blob_put(sim_keys[i].cur.val);
 	}
+	for (i = 0; i < sim_nr_entries; i++) {
+		struct sim_key *k = sim_entries[i];
+
+		blob_put(k->cur.val);
+		while (k->nr_versions)
+			blob_put(k->versions[--k->nr_versions].val);
+		free(k->versions);
+		if (i >= sim_cfg.keys)
+			free(k);
+	}
+	free(sim_entries);
 	free(sim_keys);
 }
 
@@ -426,11 +457,19 @@ static void become(struct sim_key *k, const struct sim_state *st, bool early)
 	k->cur = *st;
 }
 
-static bool same_place(const struct sim_key *k, const struct kfc_ipos *pos,
-		       u32 tag)
+void model_become(struct sim_key *k, const struct sim_state *st, bool early)
+{
+	become(k, st, early);
+}
+
+/* Is an entry of @pos's group, with a tag, the key's? */
+bool model_same_place(const struct sim_key *k, const struct kfc_ipos *pos,
+		      u32 tag)
 {
 	struct kfc_lookup lk;
 
+	if (!k->len)
+		return k->stray.tag == tag && k->stray.line0 == pos->line0;
 	kfc_key_init(&sim_env.c, &lk, (const u8 *)k->name, k->len);
 	return lk.pos.tag == tag && lk.pos.line0 == pos->line0;
 }
@@ -440,14 +479,32 @@ static struct sim_key *occupant(const struct kfc_ipos *pos, u64 slot)
 {
 	u32 i;
 
-	for (i = 0; i < sim_cfg.keys; i++) {
-		struct sim_key *k = &sim_keys[i];
+	for (i = 0; i < sim_nr_entries; i++) {
+		struct sim_key *k = sim_entries[i];
 
-		if (k->cur.there && k->cur.page == kfc_slot_page(slot) &&
-		    same_place(k, pos, kfc_slot_tag(slot)))
+		if (k->cur.there && !k->pending &&
+		    k->cur.page == kfc_slot_page(slot) &&
+		    model_same_place(k, pos, kfc_slot_tag(slot)))
 			return k;
 	}
 	sim_fail("an entry leaves that was not there");
+}
+
+/* An entry whose record can't be told. */
+struct sim_key *model_stray(const struct kfc_ipos *pos, u64 slot)
+{
+	struct sim_key *k = calloc(1, sizeof(*k));
+
+	INIT_LIST_HEAD(&k->ops);
+	k->stray.line0 = pos->line0;
+	k->stray.tag = kfc_slot_tag(slot);
+	k->cur.there = true;
+	k->cur.page = kfc_slot_page(slot);
+	k->cut.cause = "lost in a crash";
+	sim_entries = realloc(sim_entries, (sim_nr_entries + 1) *
+			      sizeof(*sim_entries));
+	sim_entries[sim_nr_entries++] = k;
+	return k;
 }
 
 static void absent(struct sim_key *k, const char *cause, bool early)
@@ -455,6 +512,11 @@ static void absent(struct sim_key *k, const char *cause, bool early)
 	struct sim_state st = { .cause = cause };
 
 	become(k, &st, early);
+}
+
+void model_absent(struct sim_key *k, const char *cause)
+{
+	absent(k, cause, false);
 }
 
 static struct sim_blob *joined(const struct sim_blob *a,
@@ -555,7 +617,9 @@ void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 		wrong(op, "order numbers are not in the order of operations");
 	if (old)
 		was = occupant(&lk->pos, old);
-	if (was && was != k) {
+	if (was && !was->len && kfc_slot_tag(old) == lk->pos.tag) {
+		absent(was, "lost in a crash", false);
+	} else if (was && was != k) {
 		if (kfc_slot_tag(old) != lk->pos.tag) {
 			drops[sim_cpu()].key = was;
 			drops[sim_cpu()].full = true;
@@ -578,6 +642,7 @@ void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 	k->last_order = order;
 	seen_puts++;
 	become(k, &st, early);
+	lives_put(k);
 }
 
 static bool is_writer(void)
@@ -681,26 +746,32 @@ void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 	d->full = false;
 	d->was = k->cur;	/* its value is not looked at */
 	d->was.val = NULL;
-	if (is_writer())
+	if (is_writer() && lives_forgets(pos, old)) {
+		absent(k, "refused by budget", false);
+		d->key = NULL;
+	} else if (is_writer()) {
 		absent(k, may_be_gone(&k->cur) ?:
 		       sim_env.c.log.failed ? "device error" :
 		       "evicted for space", false);
-	else if (cl->now && cl->now->op == MP_SET)
+	} else if (cl->now && cl->now->op == MP_SET) {
 		absent(k, "refused by budget", false);
-	else if (may_be_gone(&k->cur))
+	} else if (may_be_gone(&k->cur)) {
 		absent(k, may_be_gone(&k->cur), false);
-	else if (cl->now && cl->now->op == MP_DELETE && cl->now->key == k)
+	} else if (cl->now && cl->now->op == MP_DELETE && cl->now->key == k) {
 		absent(k, "deleted", false);
-	else
+	} else {
 		absent(k, "device error", false);
+	}
 }
 
 #define COUNTER(name) (offsetof(struct kfc_counters, name) / sizeof(u64))
 
-static void counts_drop(struct drop *d, u32 which)
+static void counts_drop(struct drop *d, u32 which, u64 n)
 {
 	struct sim_client *cl = model_client();
 
+	if (!d->key && is_writer() && lives_counted(which, n))
+		return;
 	if (!d->key)
 		sim_fail("an eviction was counted that was none");
 	if (which == COUNTER(ev_index) && !d->full)
@@ -710,7 +781,9 @@ static void counts_drop(struct drop *d, u32 which)
 	if (which == COUNTER(reclaimed) && !may_be_gone(&d->was))
 		sim_fail("counted as reclaimed, but it was alive");
 	if (which == COUNTER(ev_device) && !sim_read_errors &&
-	    !sim_write_errors && !sim_bad_pages && !sim_gone && !cl->tokens)
+	    !sim_write_errors && !sim_meta_errors && !sim_bad_pages &&
+	    !sim_gone &&
+	    !(cl && cl->tokens))
 		sim_fail("evicted for a device error, but there was none");
 	if (which == COUNTER(delete_hits))
 		cl->now->removed = true;
@@ -732,7 +805,7 @@ void sim_count(u64 *counter, u64 n)
 	case COUNTER(ev_device):
 	case COUNTER(reclaimed):
 	case COUNTER(delete_hits):
-		counts_drop(&drops[sim_cpu()], which);
+		counts_drop(&drops[sim_cpu()], which, n);
 		break;
 	case COUNTER(read_errors):
 	case COUNTER(read_timeouts):
@@ -764,8 +837,8 @@ static u64 model_live(u32 nr)
 {
 	u64 i, slab_pages = sim_env.c.log.slab_pages, live = 0;
 
-	for (i = 0; i < sim_cfg.keys; i++) {
-		const struct sim_state *st = &sim_keys[i].cur;
+	for (i = 0; i < sim_nr_entries; i++) {
+		const struct sim_state *st = &sim_entries[i]->cur;
 
 		live += st->there && st->page / slab_pages == nr;
 		live += st->home &&
@@ -784,8 +857,9 @@ void model_check_counters(void)
 
 	model_sum(&n);
 	kfc_log_info(c, &info);
-	for (i = 0; i < sim_cfg.keys; i++) {
-		struct sim_state *st = &sim_keys[i].cur;
+	lives_check();
+	for (i = 0; i < sim_nr_entries; i++) {
+		struct sim_state *st = &sim_entries[i]->cur;
 
 		there += st->there;
 		dead += st->there && (st->order < c->valid_from ||
@@ -810,8 +884,14 @@ void model_check_counters(void)
 	EQUAL("reinserted", n.reinserted, seen_moves);
 	EQUAL("promotions", n.promotions, seen_copies);
 	EQUAL("get_hits + get_misses", n.get_hits + n.get_misses, n.cmd_get);
-	EQUAL("read errors", n.read_errors, sim_read_errors);
-	EQUAL("write errors", n.write_errors, sim_write_errors);
+	/* Of what a load or a superblock met not all has a number of its own. */
+	if (!sim_meta_errors) {
+		EQUAL("read errors", n.read_errors, sim_read_errors);
+		EQUAL("write errors", n.write_errors, sim_write_errors);
+	} else if (n.read_errors < sim_read_errors ||
+		   n.write_errors < sim_write_errors) {
+		sim_fail("errors of the device were not counted");
+	}
 	if (n.bad_page + n.bad_header + n.bad_body + n.bad_summary >
 	    sim_bad_pages)
 		sim_fail("more pages found bad than were");

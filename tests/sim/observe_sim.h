@@ -10,5 +10,7 @@
 void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order);
 void kfc_saw_move(const struct kfc_lookup *lk, u64 old, u64 value, u64 now);
 void kfc_saw_clear(const struct kfc_ipos *pos, u64 old);
+void kfc_saw_enter(const struct kfc_ipos *pos, u64 value);
+void kfc_saw_range(u32 from, u32 to);
 
 #endif /* KFC_OBSERVE_SIM_H */

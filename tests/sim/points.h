@@ -103,6 +103,10 @@
 #undef wait_event_idle
 #undef wait_event_idle_timeout
 #undef kthread_run
+#undef kthread_create
+#undef wake_up_process
+#undef get_task_struct
+#undef put_task_struct
 #undef kthread_stop
 #undef kthread_should_stop
 #undef complete
@@ -120,6 +124,12 @@
 	wait_event_idle_timeout(w, c, MAX_SCHEDULE_TIMEOUT)
 #define kthread_run(f, a, ...) \
 	((struct task_struct *)sim_spawn(#f, f, a))
+#define kthread_create(f, a, ...) ({ sim_fault("no thread") ? \
+	(struct task_struct *)ERR_PTR(-ENOMEM) : kthread_run(f, a); })
+/* It runs as soon as it gets its turn, which is not before the next point. */
+#define wake_up_process(t) ((void)(t))
+#define get_task_struct(t) sim_keep_co((struct sim_co *)(t), true)
+#define put_task_struct(t) sim_keep_co((struct sim_co *)(t), false)
 #define kthread_stop(t) sim_stop_co((struct sim_co *)(t))
 #define kthread_should_stop() sim_should_stop()
 #define complete(c) ({ (c)->done = true; sim_wake(c); })

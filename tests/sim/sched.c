@@ -21,6 +21,7 @@ struct sim_co {
 	int (*fn)(void *arg);
 	void *arg;
 	bool live;
+	bool kept;
 	bool stop;
 	bool blocked;		/* in sim_wait_more(), until woken or due */
 	bool woken;
@@ -294,7 +295,7 @@ struct sim_co *sim_spawn(const char *name, int (*fn)(void *arg), void *arg)
 
 	/* The number of one that ended is free again. */
 	for (i = 0; i < nr_cos && !co; i++)
-		if (!cos[i].live)
+		if (!cos[i].live && !cos[i].kept)
 			co = &cos[i];
 	if (!co) {
 		assert(nr_cos < SIM_CPUS);
@@ -343,6 +344,11 @@ const char *sim_co_name(void)
 bool sim_alive(const struct sim_co *co)
 {
 	return co->live;
+}
+
+void sim_keep_co(struct sim_co *co, bool keep)
+{
+	co->kept = keep;
 }
 
 int sim_cpu(void)

@@ -7,12 +7,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "params.h"
 #include "sim.h"
 
 u64 sim_seed;
 struct sim_cfg sim_cfg;
 struct env sim_env;
 struct kfc_counters sim_counters[SIM_CPUS];
+bool sim_loading;
 
 static u64 total_steps, total_ops, total_counted;
 
@@ -42,7 +44,11 @@ static void draw_config(void)
 	sim_cfg.pipeline = sim_one_in(2) ? 0 : sim_below(20);
 	cfg->slab_bytes = sim_cfg.slab_bytes;
 	cfg->memory_bytes = (u64)cfg->slab_bytes * sim_cfg.memory_slabs;
-	cfg->index_bytes = 32 << (10 + sim_below(2));
+	sim_cfg.lives = sim_cfg.devs && sim_one_in(3) ? 2 + sim_below(4) : 1;
+	sim_cfg.ops = max(sim_cfg.ops / sim_cfg.lives, 20u);
+	/* More than one range of it, for loads. */
+	cfg->index_bytes = 32 << (10 + (sim_cfg.lives > 1 ? sim_below(6) :
+							    sim_below(2)));
 	cfg->item_max = cfg->slab_bytes / 2;
 	cfg->threads = 1 + sim_below(4);
 	cfg->io_depth = 1 << sim_below(7);
@@ -61,26 +67,77 @@ static void draw_config(void)
 		shim_hash_mask &= ~(~0ULL >> 6 >> bits);
 }
 
-static void start_cache(void)
+/* What each load begins with. */
+static struct kfc_config config;
+
+/* A cache with its parameters and its devices, named in any order. */
+static void new_cache(enum kfc_format format, bool recover)
 {
 	struct kfc_cache *c = &sim_env.c;
-	u32 tries = 0;
+	u32 i;
 
+	memset(c, 0, sizeof(*c));
+	c->cfg = config;
+	c->cfg.format = format;
+	c->cfg.recover_crash = recover;
 	c->counters = &sim_env.counters;
-	for (c->nr_devs = 0; c->nr_devs < sim_cfg.devs; c->nr_devs++)
-		c->devs[c->nr_devs] = &sim_devs[c->nr_devs];
-	/* Where there is no memory nothing is left behind. */
-	sim_allocs_fail = true;
-	while (kfc_cache_init(c)) {
+	c->space = sim_space;
+	c->nr_devs = sim_cfg.devs;
+	for (i = 0; i < sim_cfg.devs; i++)
+		c->devs[i] = &sim_devs[i];
+	for (; i > 1; i--) {
+		u32 with = sim_below(i);
+
+		swap(c->devs[i - 1], c->devs[with]);
+	}
+}
+
+static void start_cache(u32 life)
+{
+	enum kfc_format format = KFC_FORMAT_ASK;
+	struct kfc_cache *c = &sim_env.c;
+	bool recover = sim_one_in(2);
+	u32 tries = 0;
+	int err;
+
+	if (!life && !sim_one_in(10))
+		format = KFC_FORMAT_FORCE;
+	else if (life && sim_one_in(20))
+		format = KFC_FORMAT_NEW;
+	sim_dev_load();
+	lives_next();
+	sim_loading = true;
+	for (;;) {
+		/* At last without faults, and in the end with other devices. */
+		sim_calm = tries >= 4;
+		sim_allocs_fail = tries < 3;
+		if (tries >= 5) {
+			sim_move("of a load: other devices");
+			sim_dev_replace();
+			if (!sim_cut)
+				lives_replaced();
+			format = KFC_FORMAT_FORCE;
+		}
+		new_cache(format, recover);
+		model_new_life();
+		lives_load();
+		err = kfc_cache_init(c);
+		if (!err)
+			break;
+		/* Where there is no memory nothing is left behind. */
 		if (sim_allocs || shim_pages)
 			sim_fail("a start that failed left memory");
-		sim_allocs_fail = ++tries < 3;
+		if (++tries > 6)
+			sim_fail("no start at last, error %d", err);
 	}
+	sim_calm = false;
 	sim_allocs_fail = true;
 	while (kfc_cmd_init(c))
 		sim_allocs_fail = false;
 	sim_allocs_fail = true;
-	c->space = sim_space;
+	sim_loading = false;
+	if (!sim_cut && sim_cfg.devs)
+		lives_loaded();
 	if (sim_one_in(4))
 		c->max_read_pages = min(c->max_read_pages,
 					1 + 4 * kfc_read_max_pages(c));
@@ -88,15 +145,30 @@ static void start_cache(void)
 		c->window = 1 + sim_below(6);
 }
 
+static void count_ops(void)
+{
+	struct kfc_counters n;
+
+	model_sum(&n);
+	total_ops += n.cmd_get + n.cmd_set;
+	total_counted += n.ev_space + n.ev_index + n.ev_tag + n.ev_device;
+}
+
 static void stop_cache(void)
 {
 	struct kfc_cache *c = &sim_env.c;
 
+	count_ops();
 	kfc_cmd_exit(c);
 	kfc_cache_exit(c);
 	if (sim_allocs || shim_pages)
 		sim_fail("%ld allocations and %ld pages are left", sim_allocs,
 			 shim_pages);
+	lives_unloaded();
+	if (!sim_cut)
+		return;
+	sim_dev_power_on();
+	lives_power_on();
 }
 
 static void hash_state(void)
@@ -120,19 +192,13 @@ static void hash_state(void)
 			 (u64)s->live.v << 32 ^ s->end ^
 			 (u64)s->max_order.v);
 	}
-	total_ops += n.cmd_get + n.cmd_set;
-	total_counted += n.ev_space + n.ev_index + n.ev_tag + n.ev_device;
 }
 
-/* The first coroutine: a cache's life. */
-static int life(void *arg)
+static void run_clients(struct sim_client *cl)
 {
-	struct sim_client *cl = calloc(sim_cfg.clients + 1, sizeof(*cl));
-	struct sim_co *dev;
 	u32 i;
 
-	dev = sim_spawn("device", sim_dev_run, NULL);
-	start_cache();
+	memset(cl, 0, (sim_cfg.clients + 1) * sizeof(*cl));
 	for (i = 0; i < sim_cfg.clients; i++) {
 		cl[i].id = i;
 		sim_client_init(&cl[i]);
@@ -141,17 +207,47 @@ static int life(void *arg)
 	for (i = 0; i < sim_cfg.clients; i++)
 		while (sim_alive(cl[i].co))
 			sim_sleep(cl[i].co, 0);
+}
+
+/* Without faults all that is there is to be found, and counted. */
+static void look_at_all(struct sim_client *cl, bool last)
+{
 	sim_calm = true;
 	/* The writer looks whether the device is there. */
 	sim_sleep(NULL, 2000);
-	sim_client_init(&cl[0]);
-	sim_client_get_all(&cl[0]);
-	model_flush_due();
+	memset(cl, 0, sizeof(*cl));
+	sim_client_init(cl);
+	sim_client_get_all(cl);
+	if (last)
+		model_flush_due();
 	/* Let the writer come to an end of what it has to do. */
 	sim_sleep(NULL, 100000);
 	model_check_counters();
 	hash_state();
-	stop_cache();
+	sim_calm = last;
+}
+
+/* The first coroutine: a cache's life, and those after it. */
+static int life(void *arg)
+{
+	struct sim_client *cl = calloc(sim_cfg.clients + 1, sizeof(*cl));
+	struct sim_co *dev;
+	u32 nr;
+
+	dev = sim_spawn("device", sim_dev_run, NULL);
+	for (nr = 0; nr < sim_cfg.lives; nr++) {
+		bool last = nr == sim_cfg.lives - 1;
+
+		sim_may_cut = !last;
+		start_cache(nr);
+		if (!sim_cut)
+			run_clients(cl);
+		if (!sim_cut && (last || sim_one_in(2)))
+			look_at_all(cl, last);
+		stop_cache();
+		if (!last)
+			sim_time_jump(sim_below(2000), sim_below(30));
+	}
 	sim_stop_co(dev);
 	free(cl);
 	return 0;
@@ -166,6 +262,7 @@ static u64 one(u64 seed)
 	sim_sched_start(seed);
 	srand(sim_rand() >> 33);
 	draw_config();
+	config = sim_env.c.cfg;
 	sim_coins_start(seed, faults);
 	sim_step_limit = 100000000;
 	jiffies = 1000;

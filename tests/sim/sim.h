@@ -22,12 +22,14 @@ struct sim_cfg {
 	u32 sets;		/* of 100 commands, beside those of the mix */
 	u32 latency_ms;		/* most of a read that nothing delays */
 	u32 pipeline;		/* answers that a client leaves waiting */
+	u32 lives;		/* loads, one after the other */
 };
 
 extern u64 sim_seed;
 extern struct sim_cfg sim_cfg;
 extern struct env sim_env;
 extern struct kfc_counters sim_counters[SIM_CPUS];
+extern bool sim_loading;	/* kfc_cache_init() is under way */
 
 u64 sim_mix(u64 x);
 void sim_sched_start(u64 seed);
@@ -37,8 +39,17 @@ extern struct kfc_dev sim_devs[SIM_DEVS];
 extern u64 sim_bad_pages;	/* pages that came back otherwise than written */
 extern u64 sim_read_errors;
 extern u64 sim_write_errors;
+extern u64 sim_meta_faults;	/* with superblocks, index area and flushes */
+extern u64 sim_meta_errors;	/* of them those that were told, in this life */
 extern bool sim_gone;		/* one was taken away, as `removal' */
+extern bool sim_may_cut;	/* there is another life after this one */
+extern bool sim_cut;		/* nothing that happens now is of consequence */
 void sim_dev_start(void);
+void sim_dev_load(void);
+void sim_dev_replace(void);
+void sim_dev_cut(void);
+void sim_dev_power_on(void);
+void *sim_dev_page(const struct kfc_dev *dev, u64 page_no);
 void sim_dev_exit(void);
 int sim_dev_run(void *arg);
 
@@ -78,6 +89,13 @@ struct sim_key {
 	struct sim_state cur;
 	u64 last_order;
 	struct list_head ops;	/* under way, and answered too early to judge */
+	bool set_early;		/* a set came before all was loaded */
+	bool pending;		/* @cur is to come back from an earlier load */
+	struct sim_state cut;	/* @cur and @pending at a power cut */
+	bool cut_pending;
+	struct sim_state *versions;	/* all that it was, by order number */
+	u32 nr_versions, max_versions;
+	struct kfc_ipos stray;	/* without a name: where its entry is */
 };
 
 /* One command on one key, from its start to its answer. */
@@ -125,6 +143,9 @@ struct sim_client {
 
 /* model.c */
 extern struct sim_key *sim_keys;
+/* Behind sim_cfg.keys of them those of entries that are nobody's. */
+extern struct sim_key **sim_entries;
+extern u32 sim_nr_entries;
 void model_start(void);
 void model_end(void);
 struct sim_blob *blob_new(u32 len);
@@ -140,6 +161,29 @@ struct sim_client *model_client(void);
 void model_set_client(struct sim_client *cl);
 void model_sum(struct kfc_counters *sum);
 void model_check_counters(void);
+void model_become(struct sim_key *k, const struct sim_state *st, bool early);
+void model_absent(struct sim_key *k, const char *cause);
+bool model_same_place(const struct sim_key *k, const struct kfc_ipos *pos,
+		      u32 tag);
+struct sim_key *model_stray(const struct kfc_ipos *pos, u64 slot);
+void model_new_life(void);
+struct sim_blob *blob_get(struct sim_blob *b);
+
+/* lives.c: the model, from one load to the next */
+void lives_start(void);
+void lives_next(void);
+void lives_load(void);
+void lives_replaced(void);
+void lives_loaded(void);
+void lives_unloaded(void);
+void lives_check(void);
+void lives_power_on(void);
+void lives_put(struct sim_key *k);
+void lives_flushed(const struct sim_op *op);
+bool lives_counted(u32 which, u64 n);
+bool lives_forgets(const struct kfc_ipos *pos, u64 slot);
+void model_cut(void);
+extern u64 sim_flush_due, sim_flush_set, sim_early_sets;
 
 /* client.c */
 int sim_client_run(void *arg);
