@@ -466,6 +466,8 @@ struct kfc_summary {
 
 const struct kfc_sum_entry *kfc_summary_entry(const struct kfc_summary *sm,
 					      u32 nr);
+bool kfc_summary_hidden(struct kfc_cache *c, const struct kfc_summary *sm,
+			u32 nr, const struct kfc_ipos *pos);
 bool kfc_summary_meant(struct kfc_cache *c, const struct kfc_summary *sm,
 		       u32 nr, const struct kfc_sum_entry *e,
 		       const struct kfc_ipos *pos, u64 slot);

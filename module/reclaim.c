@@ -65,9 +65,10 @@ static bool hidden_by(struct kfc_cache *c, const struct kfc_summary *sm, u32 nr,
 		      int step, const struct kfc_ipos *pos)
 {
 	const struct kfc_sum_entry *e = kfc_summary_entry(sm, nr), *other;
+	u32 most = KFC_PAGE_RECS;
 
 	/* Below 0 it is more than there are. */
-	for (nr += step; nr < sm->nr_recs; nr += step) {
+	for (nr += step; nr < sm->nr_recs && most--; nr += step) {
 		other = kfc_summary_entry(sm, nr);
 		if (!other)
 			return true;
@@ -77,6 +78,22 @@ static bool hidden_by(struct kfc_cache *c, const struct kfc_summary *sm, u32 nr,
 			return true;
 	}
 	return false;
+}
+
+/**
+ * kfc_summary_hidden() - does a slot mean another record of an entry's page?
+ * @c: the cache
+ * @sm: a summary
+ * @nr: the entry's number in it; its own page of the summary is there
+ * @pos: its place in the index
+ *
+ * Any context in which the summary stays. Return: true, too, where a part of it
+ * that would tell is not there
+ */
+bool kfc_summary_hidden(struct kfc_cache *c, const struct kfc_summary *sm,
+			u32 nr, const struct kfc_ipos *pos)
+{
+	return hidden_by(c, sm, nr, -1, pos) || hidden_by(c, sm, nr, 1, pos);
 }
 
 /**
@@ -107,8 +124,7 @@ bool kfc_summary_meant(struct kfc_cache *c, const struct kfc_summary *sm,
 		return kfc_page_meant(kfc_buf_pages(&c->log, b, slot),
 				      &c->index, pos, &c->hkey, &rec) &&
 		       rec.order == le64_to_cpu(e->order);
-	return sm && !hidden_by(c, sm, nr, -1, pos) &&
-	       !hidden_by(c, sm, nr, 1, pos);
+	return sm && !kfc_summary_hidden(c, sm, nr, pos);
 }
 
 /* @sm, @nr: as for kfc_summary_meant() */

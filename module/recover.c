@@ -24,6 +24,7 @@
  * struct kfc_recovery - an index that is being rebuilt
  * @c: the cache
  * @pages: a slab's summary, as it lies on the device
+ * @good: those of @pages that are what was written, the others NULL
  * @nr_pages: how many there are so far
  * @epoch_end: order numbers from here on are of this load
  * @objects: entries so far
@@ -32,6 +33,7 @@
 struct kfc_recovery {
 	struct kfc_cache *c;
 	struct page **pages;
+	struct page **good;
 	u32 nr_pages;
 	u64 epoch_end;
 	u64 objects;
@@ -113,10 +115,14 @@ static u32 kfc_pages_between(u32 off, u32 end)
 	return last - off / KFC_PAGE + 1;
 }
 
-/* The newest of a tag comes first and stays. */
+/*
+ * The newest of a tag comes first and stays. In a page that is the one that a
+ * slot would mean: it may be longer than one that was reserved after it.
+ */
 static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
-			      const struct kfc_sum_entry *e, u32 pages)
+			      const struct kfc_summary *sm, u32 nr, u32 pages)
 {
+	const struct kfc_sum_entry *e = kfc_summary_entry(sm, nr);
 	u64 order = le64_to_cpu(e->order), page;
 	struct kfc_cache *c = rc->c;
 	struct kfc_ipos pos;
@@ -126,9 +132,11 @@ static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
 	    kfc_store_dead(c, order, le32_to_cpu(e->exptime)))
 		return;
 	page = (u64)(s - c->log.slabs) * c->log.slab_pages +
-	       le32_to_cpu(e->off) / KFC_PAGE;
+	       kfc_sum_page_of(e);
 	pages = min(pages, kfc_read_max_pages(c));
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
+	if (kfc_summary_hidden(c, sm, nr, &pos))
+		return;
 	err = kfc_store_enter(c, &pos,
 			      kfc_slot_make(pos.tag, kfc_class_of(pages), page));
 	if (err == -ENOSPC)
@@ -143,27 +151,33 @@ static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
 static void kfc_recover_slab(struct kfc_recovery *rc, struct kfc_slab *s)
 {
 	u32 n = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+	struct kfc_summary sm = {
+		.end = rc->good + n,
+		.nr_recs = s->nr_recs,
+	};
 	u32 nr, i, count, end = s->end;
 
 	if (kfc_read_summary(rc, s, n))
 		return;
+	for (nr = n; nr--; )
+		rc->good[n - 1 - nr] = kfc_sum_page(rc, n, nr, s->seq) ?
+				       rc->pages[n - 1 - nr] : NULL;
 	for (nr = n; nr--; ) {
-		struct kfc_sum_page *sp = kfc_sum_page(rc, n, nr, s->seq);
+		u32 first = nr * KFC_SUM_ENTRIES;
 
-		if (!sp) {
+		if (!rc->good[n - 1 - nr]) {
 			/* How long the record before is nobody knows. */
 			kfc_count(rc->c, bad_summary);
 			end = s->end;
 			continue;
 		}
-		count = min(s->nr_recs - nr * KFC_SUM_ENTRIES,
-			    KFC_SUM_ENTRIES);
-		for (i = count; i--; ) {
-			u32 off = le32_to_cpu(sp->e[i].off);
+		count = min(s->nr_recs - first, KFC_SUM_ENTRIES);
+		for (i = first + count; i-- > first; ) {
+			u32 off = le32_to_cpu(kfc_summary_entry(&sm, i)->off);
 
 			if (off % KFC_PAGE < KFC_PAGE_HDR || off >= end)
 				continue;
-			kfc_recover_entry(rc, s, &sp->e[i],
+			kfc_recover_entry(rc, s, &sm, i,
 					  kfc_pages_between(off, end));
 			end = off;
 		}
@@ -185,9 +199,10 @@ int kfc_recover(struct kfc_cache *c)
 	u32 i;
 
 	rc.epoch_end = kfc_super_epoch(c) << KFC_EPOCH_SHIFT;
-	rc.pages = kvcalloc(l->slab_pages, sizeof(*rc.pages), GFP_KERNEL);
+	rc.pages = kvcalloc(2 * l->slab_pages, sizeof(*rc.pages), GFP_KERNEL);
 	if (!rc.pages)
 		return -ENOMEM;
+	rc.good = rc.pages + l->slab_pages;
 	for (i = 0; i < l->nr_slabs; i++) {
 		kfc_find_slab(&rc, &l->slabs[i]);
 		cond_resched();
