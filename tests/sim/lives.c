@@ -144,7 +144,8 @@ void lives_unloaded(void)
 {
 	u32 nr;
 
-	failed = false;
+	/* What a life that was cut found is there once more for the next. */
+	failed &= sim_cut;
 	for (nr = 0; nr < sim_env.c.nr_devs; nr++)
 		failed |= sim_env.c.log.members[nr].failed;
 }
@@ -182,6 +183,7 @@ void lives_power_on(void)
 	sim_flush_due = flush_due_cut;
 	sim_flush_set = flush_set_cut;
 	unclean = true;
+	faults_now = faults_then;
 }
 
 /* A record of a key was published. */
