@@ -50,8 +50,8 @@ void sim_client_init(struct sim_client *cl)
 }
 
 /* An operation's answer came. */
-static void answered(struct sim_client *cl, struct sim_op *op,
-		     const char *line, const struct sim_state *got)
+void sim_answered(struct sim_client *cl, struct sim_op *op, const char *line,
+		  const struct sim_state *got)
 {
 	list_del_init(&op->fifo);
 	cl->nr_fifo--;
@@ -96,10 +96,10 @@ static size_t take_value(struct sim_client *cl, const char *p, size_t len)
 			break;
 		if (op->last)
 			sim_fail("a value that nobody asked for");
-		answered(cl, op, MP_END, &none);
+		sim_answered(cl, op, MP_END, &none);
 	}
 	cl->want_end = op->last;
-	answered(cl, op, "VALUE", &got);
+	sim_answered(cl, op, "VALUE", &got);
 	return at + 2 + vlen + 2 - p;
 }
 
@@ -120,17 +120,18 @@ static void take_line(struct sim_client *cl, const char *line)
 		return;
 	}
 	if (strcmp(line, MP_END)) {
-		bool end = op->op == MP_GET || op->op == MP_GETS ||
-			   op->op == MP_GAT;
+		bool end = !op->is_meta &&
+			   (op->op == MP_GET || op->op == MP_GETS ||
+			    op->op == MP_GAT);
 
-		answered(cl, op, line, &none);
+		sim_answered(cl, op, line, &none);
 		cl->want_end = end;
 		return;
 	}
 	do {
 		op = first_op(cl);
 		last = op->last;
-		answered(cl, op, line, &none);
+		sim_answered(cl, op, line, &none);
 	} while (!last);
 }
 
@@ -162,7 +163,14 @@ static void take_answers(struct sim_client *cl)
 
 	while (at < ec->whole) {
 		const char *p = ec->answer + at, *end;
+		struct sim_op *op = cl->want_end ? NULL : first_op(cl);
+		size_t used = op && op->is_meta ?
+			      sim_meta_answer(cl, op, p, ec->whole - at) : 0;
 
+		if (used) {
+			at += used;
+			continue;
+		}
 		if (!strncmp(p, "VALUE ", 6)) {
 			at += take_value(cl, p, ec->whole - at);
 			continue;
@@ -244,8 +252,8 @@ static void run(struct sim_client *cl, const struct mp_req *req,
 	}
 }
 
-static struct sim_op *new_op(struct sim_client *cl, enum mp_op kind,
-			     struct sim_key *key)
+struct sim_op *sim_new_op(struct sim_client *cl, enum mp_op kind,
+			  struct sim_key *key)
 {
 	struct sim_op *op = calloc(1, sizeof(*op));
 
@@ -284,7 +292,11 @@ static void feed(struct sim_client *cl, const char *text, size_t len,
 			cl->now = NULL;
 			kfc_out_copy(&cl->ec.cl.out, err.line,
 				     strlen(err.line));
-			return;
+			/* Behind the value that it had. */
+			text += used + err.swallow;
+			len -= used + err.swallow;
+			op = list_entry(op->fifo.next, struct sim_op, fifo);
+			continue;
 		case MP_MORE:
 			return;
 		}
@@ -303,7 +315,7 @@ static void feed(struct sim_client *cl, const char *text, size_t len,
 	}
 }
 
-static struct sim_blob *random_value(void)
+struct sim_blob *sim_random_value(void)
 {
 	u32 len = sim_below(2 << sim_below(14)), i;
 	struct sim_blob *b;
@@ -328,7 +340,7 @@ static struct sim_blob *random_value(void)
 	return b;
 }
 
-static s64 random_expiry(void)
+s64 sim_random_expiry(void)
 {
 	switch (sim_below(12)) {
 	case 0:
@@ -344,7 +356,7 @@ static s64 random_expiry(void)
 }
 
 /* Some keys are asked for more often. */
-static struct sim_key *random_key(void)
+struct sim_key *sim_random_key(void)
 {
 	u32 n = sim_cfg.keys;
 
@@ -353,85 +365,85 @@ static struct sim_key *random_key(void)
 	return &sim_keys[sim_below(n)];
 }
 
-static char text[1 << 18];	/* used between two points only */
+char sim_text[1 << 18];
 
-static void send_line(struct sim_client *cl, struct sim_op *op, size_t len)
+void sim_send(struct sim_client *cl, struct sim_op *op, size_t len)
 {
 	char *copy = malloc(len);
 
-	memcpy(copy, text, len);
+	memcpy(copy, sim_text, len);
 	feed(cl, copy, len, op);
 	free(copy);
 }
 
 static void store(struct sim_client *cl, enum mp_op kind, const char *verb)
 {
-	struct sim_op *op = new_op(cl, kind, random_key());
+	struct sim_op *op = sim_new_op(cl, kind, sim_random_key());
 	size_t n;
 
-	op->val = random_value();
+	op->val = sim_random_value();
 	op->flags = sim_below(3);
-	op->exptime = random_expiry();
+	op->exptime = sim_random_expiry();
 	op->noreply = sim_one_in(20) && op->val->len < 1000;
-	n = sprintf(text, "%s %s %u %lld %u", verb, op->key->name, op->flags,
+	n = sprintf(sim_text, "%s %s %u %lld %u", verb, op->key->name, op->flags,
 		    op->exptime, op->val->len);
 	if (kind == MP_CAS) {
 		op->cas = sim_one_in(8) ? sim_rand() >> 1 : op->key->cur.cas;
-		n += sprintf(text + n, " %llu", op->cas);
+		n += sprintf(sim_text + n, " %llu", op->cas);
 	}
-	n += sprintf(text + n, "%s\r\n", op->noreply ? " noreply" : "");
-	memcpy(text + n, op->val->bytes, op->val->len);
+	n += sprintf(sim_text + n, "%s\r\n", op->noreply ? " noreply" : "");
+	memcpy(sim_text + n, op->val->bytes, op->val->len);
 	n += op->val->len;
-	memcpy(text + n, "\r\n", 2);
-	send_line(cl, op, n + 2);
+	memcpy(sim_text + n, "\r\n", 2);
+	sim_send(cl, op, n + 2);
 }
 
 static void get(struct sim_client *cl, bool gets)
 {
-	u32 k = random_key() - sim_keys, nr = 1 + sim_below(4);
+	u32 k = sim_random_key() - sim_keys, nr = 1 + sim_below(4);
 	struct sim_op *first = NULL;
-	size_t n = sprintf(text, gets ? "gets" : "get");
+	size_t n = sprintf(sim_text, gets ? "gets" : "get");
 
 	/* A key of a line comes once: else nobody knows whose miss it was. */
 	for (nr = min(nr, sim_cfg.keys - k); nr; nr--, k++) {
 		struct sim_op *op;
 
-		op = new_op(cl, gets ? MP_GETS : MP_GET, &sim_keys[k]);
+		op = sim_new_op(cl, gets ? MP_GETS : MP_GET, &sim_keys[k]);
 		op->last = nr == 1;
 		if (!first)
 			first = op;
-		n += sprintf(text + n, " %s", op->key->name);
+		n += sprintf(sim_text + n, " %s", op->key->name);
 	}
-	n += sprintf(text + n, "\r\n");
-	send_line(cl, first, n);
+	n += sprintf(sim_text + n, "\r\n");
+	sim_send(cl, first, n);
 }
 
 static void change(struct sim_client *cl, enum mp_op kind)
 {
-	struct sim_op *op = new_op(cl, kind, random_key());
+	struct sim_op *op = sim_new_op(cl, kind, sim_random_key());
 	size_t n = 0;
 
 	switch (kind) {
 	case MP_DELETE:
-		n = sprintf(text, "delete %s", op->key->name);
+		n = sprintf(sim_text, "delete %s", op->key->name);
 		break;
 	case MP_INCR:
 	case MP_DECR:
 		op->delta = sim_below(100);
-		n = sprintf(text, "%s %s %llu", kind == MP_INCR ? "incr" :
+		n = sprintf(sim_text, "%s %s %llu", kind == MP_INCR ? "incr" :
 			    "decr", op->key->name, op->delta);
 		break;
 	case MP_TOUCH:
-		op->exptime = random_expiry();
-		n = sprintf(text, "touch %s %lld", op->key->name, op->exptime);
+		op->exptime = sim_random_expiry();
+		n = sprintf(sim_text, "touch %s %lld", op->key->name, op->exptime);
 		break;
 	default:
-		op->exptime = random_expiry();
-		n = sprintf(text, "gat %lld %s", op->exptime, op->key->name);
+		op->exptime = sim_random_expiry();
+		n = sprintf(sim_text, "gat %lld %s", op->exptime, op->key->name);
 		break;
 	}
-	n += sprintf(text + n, "\r\n");
-	send_line(cl, op, n);
+	n += sprintf(sim_text + n, "\r\n");
+	sim_send(cl, op, n);
 }
 
 static void flush_all(struct sim_client *cl)
@@ -443,11 +455,11 @@ static void flush_all(struct sim_client *cl)
 	if (flushing)
 		return;
 	flushing = true;
-	op = new_op(cl, MP_FLUSH_ALL, NULL);
+	op = sim_new_op(cl, MP_FLUSH_ALL, NULL);
 	op->exptime = sim_one_in(2) ? 0 : 1 + sim_below(20);
-	n = op->exptime ? sprintf(text, "flush_all %lld\r\n", op->exptime) :
-	    sprintf(text, "flush_all\r\n");
-	send_line(cl, op, n);
+	n = op->exptime ? sprintf(sim_text, "flush_all %lld\r\n", op->exptime) :
+	    sprintf(sim_text, "flush_all\r\n");
+	sim_send(cl, op, n);
 }
 
 /* The connection goes, whatever is under way. */
@@ -474,6 +486,10 @@ static void command(struct sim_client *cl)
 {
 	if (sim_below(100) < sim_cfg.sets) {
 		store(cl, MP_SET, "set");
+		return;
+	}
+	if (sim_below(100) < sim_cfg.metas) {
+		sim_meta_command(cl);
 		return;
 	}
 	switch (sim_below(64)) {
@@ -605,11 +621,11 @@ void sim_client_get_all(struct sim_client *cl)
 	cl->failed = sim_failed_here();
 	model_set_client(cl);
 	for (k = 0; k < sim_cfg.keys; k++) {
+		struct sim_op *op = sim_new_op(cl, MP_GETS, &sim_keys[k]);
+		size_t n = sprintf(sim_text, "gets %s\r\n", op->key->name);
 		u64 lost = lost_reads();
-		struct sim_op *op = new_op(cl, MP_GETS, &sim_keys[k]);
-		size_t n = sprintf(text, "gets %s\r\n", op->key->name);
 
-		send_line(cl, op, n);
+		sim_send(cl, op, n);
 		finish(cl);
 		if (cl->ec.cl.out.failed) {
 			if (lost_reads() == lost)

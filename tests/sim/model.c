@@ -119,6 +119,12 @@ static void see(struct sim_op *op, const struct sim_state *st)
 	op->nr_seen++;
 }
 
+/* Where it is refused, does the older value go? */
+static bool takes_old(const struct sim_op *op)
+{
+	return op->op == MP_SET || (op->is_meta && op->val);
+}
+
 void model_begin(struct sim_op *op)
 {
 	op->step = sim_steps;
@@ -129,7 +135,7 @@ void model_begin(struct sim_op *op)
 	INIT_LIST_HEAD(&op->on_key);
 	if (!op->key)
 		return;
-	if (op->op == MP_SET && sim_env.c.loading) {
+	if (takes_old(op) && sim_env.c.loading) {
 		op->key->set_early = true;
 		sim_early_sets++;
 	}
@@ -207,12 +213,43 @@ static bool is_number(const struct sim_blob *b, u64 *v)
 	return mp_get_u64((const u8 *)b->bytes, min(b->len, 48u), v);
 }
 
+/* Is a time to live, in seconds, one that it had meanwhile? */
+static bool had_ttl(const struct sim_op *op, const struct sim_state *st)
+{
+	if (!st->exp_hi)
+		return op->got_ttl == -1;
+	if (st->exp_hi <= env_now)
+		return true;
+	return op->got_ttl >= 0 && op->now + op->got_ttl <= st->exp_hi &&
+	       env_now + op->got_ttl >= st->exp_lo;
+}
+
+/* Is what a meta command shows of an item what it was? */
+static bool shows(const struct sim_op *op, const struct sim_state *st)
+{
+	u32 asks = op->asks;
+
+	/* A number is judged as such. */
+	if (asks & SIM_SHOWS_VALUE && op->got.val &&
+	    (op->got.val->len != st->val->len ||
+	     memcmp(op->got.val->bytes, st->val->bytes, st->val->len)))
+		return false;
+	return (!(asks & SIM_SHOWS_FLAGS) || op->got.flags == st->flags) &&
+	       (!(asks & SIM_SHOWS_SIZE) || op->got_size == st->val->len) &&
+	       (!(asks & SIM_SHOWS_CAS) || op->got.cas == st->cas) &&
+	       (!(asks & SIM_SHOWS_TTL) || had_ttl(op, st));
+}
+
 /* Does one state of the key make the answer right? */
 static bool fits(struct sim_op *op, const struct sim_state *st)
 {
 	bool live = may_live(op, st);
 	u64 v;
 
+	/* What it stored itself may be dead at once. */
+	if (op->hit)
+		return (live || (op->put && st->order > op->order)) &&
+		       shows(op, st);
 	if (op->got.val)
 		return live && same_value(&op->got, st) &&
 		       (op->op != MP_GETS || op->got.cas == st->cas);
@@ -270,7 +307,7 @@ static void __attribute__((noreturn)) wrong(struct sim_op *op, const char *why)
 
 static bool is_miss(const struct sim_op *op)
 {
-	return !op->got.val && (!strcmp(op->line, MP_END) ||
+	return !op->got.val && !op->hit && (!strcmp(op->line, MP_END) ||
 				!strcmp(op->line, MP_NOT_FOUND) ||
 				(!strcmp(op->line, MP_NOT_STORED) &&
 				 op->op != MP_ADD));
@@ -380,7 +417,9 @@ void model_answer(struct sim_op *op, const char *line,
 		free_op(op);
 		return;
 	}
-	if (counts(op) && !op->got.val && line[0] >= '0' &&
+	if (op->hit && (op->put != (op->op != MP_GET) || !any_fits(op))) {
+		ok = false;
+	} else if (counts(op) && !op->got.val && line[0] >= '0' &&
 	    line[0] <= '9') {
 		u64 v = 0;
 
@@ -392,6 +431,8 @@ void model_answer(struct sim_op *op, const char *line,
 	} else if (is_miss(op)) {
 		ok = (!strcmp(line, MP_NOT_STORED) && any_fits(op)) ||
 		     (!op->put && explain_miss(op));
+	} else if (op->hit) {
+		ok = true;
 	} else if (op->op == MP_GAT && op->got.val) {
 		ok = op->put;
 	} else if (op->got.val || !strcmp(line, MP_NOT_STORED) ||
@@ -576,7 +617,7 @@ static struct sim_state apply(struct sim_op *op, const struct sim_state *was,
 		wrong(op, "changed what was not there");
 	if (op->op == MP_ADD && !may_be_gone(was))
 		wrong(op, "added to what was there");
-	if (op->op == MP_CAS && was->cas != op->cas)
+	if ((op->op == MP_CAS || op->compares) && was->cas != op->cas)
 		wrong(op, "stored over another unique");
 	st.there = true;
 	st.order = st.cas = order;
@@ -591,11 +632,16 @@ static struct sim_state apply(struct sim_op *op, const struct sim_state *was,
 		st.val = joined(op->val, was->val);
 	} else if (counts(op)) {
 		st.val = counted(op, was->val);
+		if (op->expires)
+			set_expiry(op, &st);
 	} else {	/* touch, gat: the unique stays */
 		st.val = blob_get(was->val);
 		st.cas = was->cas;
 		set_expiry(op, &st);
 	}
+	if (op->chooses)
+		st.cas = op->new_cas;
+	op->stored_cas = st.cas;
 	return st;
 }
 
@@ -720,7 +766,7 @@ static void settle(struct drop *d)
 	if (!k)
 		return;
 	d->key = NULL;
-	if (!is_writer() && cl->now && cl->now->op == MP_SET)
+	if (!is_writer() && cl->now && takes_old(cl->now))
 		return;
 	if (!is_writer() && d->was.order < sim_env.c.valid_from)
 		return;
@@ -753,7 +799,7 @@ void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 		absent(k, may_be_gone(&k->cur) ?:
 		       sim_env.c.log.failed ? "device error" :
 		       "evicted for space", false);
-	} else if (cl->now && cl->now->op == MP_SET) {
+	} else if (cl->now && takes_old(cl->now)) {
 		absent(k, "refused by budget", false);
 	} else if (may_be_gone(&k->cur)) {
 		absent(k, may_be_gone(&k->cur), false);
@@ -785,8 +831,11 @@ static void counts_drop(struct drop *d, u32 which, u64 n)
 	    !sim_gone &&
 	    !(cl && cl->tokens))
 		sim_fail("evicted for a device error, but there was none");
-	if (which == COUNTER(delete_hits))
+	if (which == COUNTER(delete_hits)) {
+		if (cl->now->compares && cl->now->cas != d->was.cas)
+			wrong(cl->now, "deleted what has another unique");
 		cl->now->removed = true;
+	}
 	d->key = NULL;
 }
 

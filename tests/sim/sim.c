@@ -40,6 +40,7 @@ static void draw_config(void)
 	sim_cfg.ops = 40 << sim_below(6);
 	sim_cfg.value_max = 64 << sim_below(8);
 	sim_cfg.sets = sim_below(4) * 16;
+	sim_cfg.metas = sim_one_in(2) ? 0 : sim_below(100);
 	sim_cfg.latency_ms = sim_one_in(3) ? 0 : sim_below(40);
 	sim_cfg.pipeline = sim_one_in(2) ? 0 : sim_below(20);
 	cfg->slab_bytes = sim_cfg.slab_bytes;

@@ -20,6 +20,7 @@ struct sim_cfg {
 	u32 ops;		/* of each client */
 	u32 value_max;
 	u32 sets;		/* of 100 commands, beside those of the mix */
+	u32 metas;		/* likewise */
 	u32 latency_ms;		/* most of a read that nothing delays */
 	u32 pipeline;		/* answers that a client leaves waiting */
 	u32 lives;		/* loads, one after the other */
@@ -98,6 +99,15 @@ struct sim_key {
 	struct kfc_ipos stray;	/* without a name: where its entry is */
 };
 
+/* What an answer to a meta command shows of an item. */
+enum {
+	SIM_SHOWS_VALUE = 1,
+	SIM_SHOWS_FLAGS = 2,
+	SIM_SHOWS_SIZE = 4,
+	SIM_SHOWS_TTL = 8,
+	SIM_SHOWS_CAS = 16,
+};
+
 /* One command on one key, from its start to its answer. */
 struct sim_op {
 	struct list_head fifo;	/* of its client */
@@ -112,6 +122,18 @@ struct sim_op {
 	s64 exptime;
 	u64 delta;
 	u64 cas;
+	bool compares;		/* it does nothing where @cas is another */
+	bool chooses;		/* what it stores has the unique @new_cas */
+	bool expires;		/* a count that sets the expiry, too */
+	bool is_meta;
+	bool quiet;
+	bool hit;		/* a meta get that found something */
+	u32 opaque;		/* of a meta command, 0 for none */
+	u32 asks;		/* SIM_SHOWS_* that its answer is to have */
+	u64 new_cas;
+	u64 stored_cas;
+	s64 got_ttl;
+	u32 got_size;
 	u64 step;
 	u64 now;		/* kfc_now() at its start, and so on */
 	unsigned long at;
@@ -185,7 +207,21 @@ bool lives_forgets(const struct kfc_ipos *pos, u64 slot);
 void model_cut(void);
 extern u64 sim_flush_due, sim_flush_set, sim_early_sets;
 
+/* meta.c: meta commands and their answers */
+void sim_meta_command(struct sim_client *cl);
+size_t sim_meta_answer(struct sim_client *cl, struct sim_op *op, const char *p,
+		       size_t len);
+
 /* client.c */
+extern char sim_text[1 << 18];	/* used between two points only */
+struct sim_op *sim_new_op(struct sim_client *cl, enum mp_op kind,
+			  struct sim_key *key);
+void sim_send(struct sim_client *cl, struct sim_op *op, size_t len);
+void sim_answered(struct sim_client *cl, struct sim_op *op, const char *line,
+		  const struct sim_state *got);
+struct sim_blob *sim_random_value(void);
+s64 sim_random_expiry(void);
+struct sim_key *sim_random_key(void);
 int sim_client_run(void *arg);
 void sim_clients_start(void);
 void sim_client_init(struct sim_client *cl);
