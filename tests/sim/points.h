@@ -124,7 +124,7 @@
 	wait_event_idle_timeout(w, c, MAX_SCHEDULE_TIMEOUT)
 #define kthread_run(f, a, ...) \
 	((struct task_struct *)sim_spawn(#f, f, a))
-#define kthread_create(f, a, ...) ({ sim_fault("no thread") ? \
+#define kthread_create(f, a, ...) ({ sim_no_thread() ? \
 	(struct task_struct *)ERR_PTR(-ENOMEM) : kthread_run(f, a); })
 /* It runs as soon as it gets its turn, which is not before the next point. */
 #define wake_up_process(t) ((void)(t))

@@ -346,6 +346,14 @@ bool sim_alive(const struct sim_co *co)
 	return co->live;
 }
 
+bool sim_no_thread(void)
+{
+	if (sim_calm || !sim_one_in(10))
+		return false;
+	SIM_NOTE(SIM_FAULT, "no thread");
+	return true;
+}
+
 void sim_keep_co(struct sim_co *co, bool keep)
 {
 	co->kept = keep;

@@ -88,6 +88,8 @@ void sim_wait_end(void);
 struct sim_co *sim_spawn(const char *name, int (*fn)(void *arg), void *arg);
 const char *sim_co_name(void);
 bool sim_alive(const struct sim_co *co);
+/* Is there none to be had this time? */
+bool sim_no_thread(void);
 /* While it is kept, one that has ended is no other one yet. */
 void sim_keep_co(struct sim_co *co, bool keep);
 void sim_stop_co(struct sim_co *co);
