@@ -4,14 +4,14 @@
 # shellcheck disable=SC2317  # functions are called by check
 #
 # Load, serve, unload, 20 times (8 on 6.1, 5 without a device) on the same port at once, with clients that do
-# not stop for it; nothing is ever left.
+# not stop for it; nothing is ever left. In a soak it is 1,000 times.
 
 . "$(dirname "$0")/lib.sh"
 
 # All of them on the newer kernel, for the sake of time.
 ROUNDS=20
 [ "$KERNEL" = 6.12 ] || ROUNDS=8
-[ -z "${KFC_SOAK:-}" ] || ROUNDS=200
+if [ -n "${KFC_SOAK:-}" ]; then ROUNDS=$((ROUNDS * 50)); fi
 
 served() {
 	awk '$1 ~ /^cmd_[gs]et$/ && $2 > 20 { n++ } END { exit n != 2 }' /proc/kfatcache/stats
@@ -32,6 +32,30 @@ vmalloc_pages() {
 		awk '{ n += $1 } END { print n + 0 }'
 }
 
+# Of each cache of slabs that the module or its sockets take from, how many objects are in use; what
+# CPUs keep for themselves is given back first, or they would count.
+slabs() {
+	local f
+
+	for f in /sys/kernel/slab/*/shrink; do echo 1 > "$f"; done
+	awk '$1 ~ /^(kmalloc-|TCP|request_sock_TCP|sock_inode_cache|skbuff_|bio|radix_tree_node|pool_work)/ ||
+		$1 ~ /^(task_struct|proc_dir_entry|net_namespace|kmem_cache)/ { print $1, $2 }' /proc/slabinfo
+}
+# more_slabs BEFORE AFTER: caches that grew by an object in two rounds
+more_slabs() {
+	awk -v most=$(((ROUNDS - 3) / 2)) 'NR == FNR { was[$1] = $2; next }
+		$2 - was[$1] > most { print $1 " " was[$1] " " $2 }' "$1" "$2"
+}
+percpu() { awk '$1 == "Percpu:" { print $2 }' /proc/meminfo; }
+# of all sockets, and of TCP's, how many there are, and pages of memory
+socks() { awk '$1 == "sockets:" { a = $3 } $1 == "TCP:" { print a, $5, $9, $11 }' /proc/net/sockstat; }
+# socks_back BEFORE: no more than then, none that nobody has
+socks_back() {
+	# shellcheck disable=SC2046,SC2086
+	set -- $1 $(socks)
+	[ "$5" -le "$1" ] && [ "$6" = 0 ] && [ "$7" -le "$3" ] && [ "$8" -le $(($4 + 64)) ]
+}
+
 # sets after
 settled() {
 	after=$(uncached)
@@ -40,10 +64,10 @@ settled() {
 
 # rounds NAME DEVICE PARAM...
 rounds() {
-	local name=$1 dev=$2 i=0 bad=0 before=0 after vm=0 churn start
+	local name=$1 dev=$2 i=0 bad=0 before=0 after vm=0 per=0 sk="" churn start
 	shift 2
 	rm -f "$T/stop"
-	in_background "$T/churn" objects churn --conns 4 --count 200 --batch 16 --seconds 400 \
+	in_background "$T/churn" objects churn --conns 4 --count 200 --batch 16 --seconds $((ROUNDS * 20)) \
 		--stop "$T/stop" --timeout 30 --max-refused 100000 --sizes 20-3000
 	churn=$BG
 	start=$(date +%s)
@@ -55,7 +79,10 @@ rounds() {
 		nothing_left "" > "$T/why" 2>&1 ||
 			{ bad=$((bad + 1)); note "round $i: $(tail -n 1 "$T/why")"; }
 		# the first rounds may fill caches of the kernel
-		if [ $i = 3 ]; then before=$(uncached) vm=$(vmalloc_pages); fi
+		if [ $i = 3 ]; then
+			before=$(uncached) vm=$(vmalloc_pages) per=$(percpu) sk=$(socks)
+			slabs > "$T/slabs"
+		fi
 	done
 	if [ $i = $ROUNDS ] && [ $bad = 0 ]; then
 		ok "$name: $ROUNDS rounds under load"
@@ -74,6 +101,13 @@ rounds() {
 		"$after kB at the end, vmalloc pages $vm, $(vmalloc_pages)"
 	holds "$name: memory came back" "$before - $after < 8192"
 	holds "$name: vmalloc's too" "$(vmalloc_pages) - $vm < 64"
+	[ $ROUNDS -ge 8 ] || return
+	slabs > "$T/slabs.after"
+	note "$name: per CPU $per kB, $(percpu) kB; sockets, orphans, TCP's, pages: $sk, $(socks)"
+	diff "$T/slabs" "$T/slabs.after" | sed 's/^/# /'
+	same "$name: objects of slabs, too" "$(more_slabs "$T/slabs" "$T/slabs.after")" ""
+	holds "$name: and of each CPU" "$(percpu) - $per < 256"
+	check "$name: and sockets" wait_for 60 socks_back "$sk"
 }
 
 wipe "$DEV"
@@ -81,6 +115,7 @@ rounds "device" "$DEV" device="$DEV" memory_mb=32 index_mb=4
 wipe "$DEV"
 # the way down is the same but for the device
 ROUNDS=5
+[ -z "${KFC_SOAK:-}" ] || ROUNDS=50
 rounds "memory only" "" memory_mb=32 index_mb=4
 
 # connections that say nothing, half a command, half a value, unread answers
