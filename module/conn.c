@@ -166,7 +166,7 @@ static enum kfc_step kfc_conn_drain(struct kfc_conn *c)
 {
 	kfc_upload_unwait(c);
 	c->state = KFC_CONN_DRAIN;
-	c->close_at = jiffies + KFC_LINGER * HZ;
+	c->last = jiffies;
 	return KFC_STEP_REST;
 }
 
@@ -644,7 +644,8 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 {
 	unsigned long idle = READ_ONCE(c->client.cache->cfg.idle_timeout);
 
-	if (c->state == KFC_CONN_DRAIN && time_after(jiffies, c->close_at))
+	if (c->state == KFC_CONN_DRAIN &&
+	    time_after(jiffies, c->last + KFC_LINGER * HZ))
 		return KFC_TURN_CLOSE;
 	if (idle && !c->client.inflight && !c->upwaits &&
 	    time_after(jiffies, c->last + idle * HZ)) {

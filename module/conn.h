@@ -31,7 +31,7 @@ struct socket;
 #define KFC_TURN_BYTES	65536
 /* How long a client with a dump under way may take nothing of it, s. */
 #define KFC_STALLED	60
-/* How long a closing connection may take to fetch its last answers, s. */
+/* How long a closing connection may take nothing of its last answers, s. */
 #define KFC_LINGER	10
 
 /**
@@ -108,8 +108,7 @@ enum kfc_conn_state {
  * @upcost: how much of it is wanted; net->upload_lock
  * @upwaits: the owner's note of @upwait
  * @nomem: jiffies since when there is no memory for a value, 0 for there is
- * @last: jiffies when a byte last came or went
- * @close_at: jiffies at which KFC_CONN_DRAIN gives up
+ * @last: jiffies when a byte last came or went, or KFC_CONN_DRAIN began
  *
  * All fields belong to the owner's thread where nothing else is said.
  */
@@ -143,7 +142,6 @@ struct kfc_conn {
 	bool upwaits;
 	unsigned long nomem;
 	unsigned long last;
-	unsigned long close_at;
 };
 
 /* How a turn ended. */
