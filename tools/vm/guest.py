@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-"""Guests: a stock Debian kernel in QEMU, with the host's files. See README."""
+"""Guests: a kernel in QEMU, Debian's or our own, with the host's files. See README."""
 
 import argparse
 import base64
+import functools
 import json
 import lzma
 import os
@@ -28,11 +29,14 @@ BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net"]
 AGAIN_SECONDS = 20      # without a sign that a command has begun, it is sent again
 BOOT_SECONDS = 240
 
-# Stock kernels with what these have to find errors of memory with, and preempted
-# anywhere. What they take: of memory so many MiB more, of time so many times as
-# much; and their arguments.
+# Kernels that tools/vm/kernel builds, and stock ones with what these have to
+# find errors of memory with. What they take: of memory so many MiB more, of time
+# so many times as much; and their arguments (ACPI's interpreter would take a minute
+# and a half there to say which interrupt a device has).
+BUILT = ("6.12-kasan",)
 POISON = "slub_debug=FZPU page_poison=1 kfence.sample_interval=5 preempt=full"
 SPECIAL = {
+    "6.12-kasan": (256, 4, "kasan_multi_shot pci=noacpi"),
     "6.12-poison": (256, 2, POISON),
     "6.1-poison": (256, 2, POISON),
 }
@@ -54,26 +58,45 @@ class BootError(GuestError):
 # ---------------------------------------------------------------- kernels
 
 def stock(kernel):
-    """The same binary as Debian has it: "6.12" for "6.12-poison"."""
+    """The one that Debian has, of the same binary: "6.12" for "6.12-poison"."""
     return kernel.removesuffix("-poison")
 
 
-def release(kernel):
-    """The release that serves as kernel "6.12" or "6.1"; tools/deps chose it."""
+@functools.cache
+def home(kernel):
+    """Where its files are."""
+    if kernel not in BUILT:
+        return f"{CACHE}/kernels/{stock(kernel)}"
+    return subprocess.run([f"{HERE}/kernel", "--where", kernel], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def is_built(kernel):
+    """Is it there, one of BUILT?"""
     try:
-        with open(f"{CACHE}/kernels/{stock(kernel)}/version") as f:
+        return os.path.exists(f"{home(kernel)}/version")
+    except subprocess.CalledProcessError:   # no source is known
+        return False
+
+
+def release(kernel):
+    """The release that serves as this kernel: tools/deps chose it, or it was built."""
+    try:
+        with open(f"{home(kernel)}/version") as f:
             return f.read().strip()
     except FileNotFoundError:
-        raise GuestError(f"no kernel {kernel} in {CACHE}: run tools/deps test") from None
+        get = f"tools/vm/kernel {kernel}" if kernel in BUILT else "tools/deps test"
+        raise GuestError(f"no kernel {kernel} in {CACHE}: run {get}") from None
 
 
 def kdir(kernel):
-    """The folder of its headers."""
-    return f"/usr/src/linux-headers-{release(kernel)}"
+    """What modules are built against: the folder of its headers."""
+    r = release(kernel)
+    return f"{home(kernel)}/build" if kernel in BUILT else f"/usr/src/linux-headers-{r}"
 
 
 def image(kernel):
-    return f"{CACHE}/kernels/{stock(kernel)}/image"
+    return f"{home(kernel)}/image"
 
 
 def slower(kernel):
