@@ -135,10 +135,12 @@ static struct kfc_text *kfc_text_new(struct kfc_out *o, u32 len)
 	    list_last_entry(&o->nodes, struct kfc_out_node,
 			    list)->release != kfc_text_release)
 		size = KFC_TEXT_SMALL;
-	if (size == PAGE_SIZE)
+	t = size == PAGE_SIZE ? NULL : kmalloc(size, KFC_OUT_GFP);
+	if (!t) {
+		/* Of pages there are some in reserve. */
+		size = PAGE_SIZE;
 		t = kfc_text_page(o->pool);
-	else
-		t = kmalloc(size, KFC_OUT_GFP);
+	}
 	if (!t) {
 		o->failed = true;
 		return NULL;
