@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+"""Load the module again and again, each time with another allocation failing.
+
+    faultload.py KO FIRST STEP ROUNDS PARAM=VALUE...
+
+The FIRSTth that loading does, STEP behind it, and so on, ROUNDS loads at most or until
+there are no more. Each has to be refused with ENOMEM, or go well without what it did not
+get and be unloaded; nothing may be left of it. The device is claimed again by the next.
+
+/proc/self/fail-nth counts what /sys/kernel/debug/fail* are told to count, and is 0 when one
+has failed. The kernel's log does not tell: some allocations fail silently, by __GFP_NOWARN.
+"""
+import ctypes
+import errno
+import glob
+import os
+import re
+import sys
+
+FINIT_MODULE, DELETE_MODULE = 313, 176      # x86_64
+NAME = "kfatcache"
+LEFT = {
+    "/proc/modules": rf"^{NAME} .*",
+    "/proc/slabinfo": r"^kfc_\S*",
+    # a caller that is a bare number lies in a module that is gone
+    "/proc/vmallocinfo": rf"^\S+ +\d+ (?:kfc_|{NAME}|0x).*",
+}
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def syscall(*args):
+    """Returns an errno."""
+    return ctypes.get_errno() if libc.syscall(*args) else 0
+
+
+def read(path):
+    try:
+        with open(path) as f:
+            return f.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def left():
+    """What a module that is gone has left."""
+    found = [m for path, what in LEFT.items() for m in re.findall(what, read(path), re.M)]
+    found += [t for t in map(read, glob.glob("/proc/[0-9]*/comm")) if t.startswith((NAME, "kfc"))]
+    found += [p for p in (f"/proc/{NAME}",) if os.path.exists(p)]
+    return found
+
+
+def load(fd, params, nth):
+    """Returns the errno, and whether an allocation has failed."""
+    fail_nth = "/proc/self/fail-nth"
+    with open(fail_nth, "wb", buffering=0) as f:
+        f.write(b"%d" % nth)
+        err = syscall(FINIT_MODULE, fd, params, 0)
+        left_over = int(read(fail_nth))
+        f.write(b"0")
+    return err, left_over == 0
+
+
+def main():
+    ko, first, step, rounds = sys.argv[1], *map(int, sys.argv[2:5])
+    params = " ".join(sys.argv[5:]).encode()
+    fd = os.open(ko, os.O_RDONLY | os.O_CLOEXEC)
+    refused = without = 0
+    wrong = []
+    nth = first
+    for _ in range(rounds):
+        err, failed = load(fd, params, nth)
+        if not err:
+            err = syscall(DELETE_MODULE, NAME.encode(), os.O_NONBLOCK)
+            if err:
+                wrong.append(f"allocation {nth}: rmmod: {os.strerror(err)}")
+                break
+            if not failed:
+                break
+            without += 1
+        elif failed and err == errno.ENOMEM:
+            refused += 1
+        else:
+            wrong.append(f"allocation {nth}: {os.strerror(err)}")
+        wrong += [f"allocation {nth}: left: {x}" for x in left()]
+        nth += step
+    print(f"RESULT mode=faultload loads={refused + without} refused={refused} without={without} "
+          f"last={nth - step} wrong={len(wrong)}")
+    print("\n".join(wrong))
+    return bool(wrong)
+
+
+sys.exit(main())
