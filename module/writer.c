@@ -27,7 +27,10 @@ static void write_done(struct kfc_io *io)
 	struct kfc_write *w = container_of(io, struct kfc_write, io);
 	struct kfc_log *l = w->log;
 
-	/* Once @done is seen the thread may end: the wake must not come after. */
+	/*
+	 * Once @done is seen the thread may end. The log stays, with what is
+	 * kicked here, until the device is closed, which waits for this.
+	 */
 	smp_store_release(&w->done, true);
 	kfc_log_kick(l);
 }
