@@ -125,6 +125,7 @@ void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
 void kfc_cmd_tick(struct kfc_client *cl);
 int kfc_stream_next(struct kfc_client *cl);
 bool kfc_stream_dry(struct kfc_client *cl);
+bool kfc_stream_tight(const struct kfc_cache *c);
 void kfc_stream_blocked(struct kfc_client *cl);
 int kfc_cmd_init(struct kfc_cache *c);
 void kfc_cmd_exit(struct kfc_cache *c);

@@ -658,8 +658,6 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 		return KFC_TURN_CLOSE;
 	if (c->blocked && kfc_conn_writeable(c->sock->sk))
 		return KFC_TURN_AGAIN;
-	if (c->blocked)
-		kfc_stream_blocked(&c->client);
 	return KFC_TURN_REST;
 }
 

@@ -18,6 +18,9 @@ static_assert(MP_META_DEBUG_MAX <= KFC_HEAD_MAX);
 static_assert(MP_BIN_HEAD + 4 + MP_KEY_MAX <= KFC_HEAD_MAX);
 static_assert(MP_BIN_ERROR_MAX <= KFC_HEAD_MAX);
 
+/* So long a value that has begun to leave waits for a read to be had, ms. */
+#define KFC_PART_MS	10000
+
 /**
  * struct kfc_stream - a value that may leave in parts
  * @slab: where it lies, not held

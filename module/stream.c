@@ -256,14 +256,12 @@ static void cut(struct kfc_op *op)
 
 static int next_part(struct kfc_op *op)
 {
-	struct kfc_client *cl = op->ev.client;
-	unsigned int ms = READ_ONCE(cl->cache->cfg.read_timeout_ms);
 	int err = kfc_rare("no_part") ? -EBUSY : get_part(op);
 
 	if (!err)
 		return op->node.ready;
 	if (err != -ENOENT &&
-	    time_before(jiffies, op->since + msecs_to_jiffies(ms)))
+	    time_before(jiffies, op->since + msecs_to_jiffies(KFC_PART_MS)))
 		return -EBUSY;
 	list_del_init(&op->list);
 	cut(op);
@@ -346,6 +344,18 @@ bool kfc_stream_dry(struct kfc_client *cl)
 		did = true;
 	}
 	return did;
+}
+
+/**
+ * kfc_stream_tight() - are half of the pages for reads in use?
+ * @c: the cache
+ *
+ * Then kfc_stream_blocked() is to be called often for those who take nothing.
+ * Any context.
+ */
+bool kfc_stream_tight(const struct kfc_cache *c)
+{
+	return atomic_read(&c->read_pages) > c->max_read_pages / 2;
 }
 
 /**

@@ -290,6 +290,16 @@ static void kfc_worker_fly_tick(struct kfc_worker *w)
 	}
 }
 
+/* What was read for those who take nothing is let go if others want to read. */
+static void kfc_worker_dry(struct kfc_worker *w)
+{
+	struct kfc_conn *c;
+
+	list_for_each_entry(c, &w->conns, all)
+		if (c->blocked)
+			kfc_stream_blocked(&c->client);
+}
+
 static bool kfc_worker_due(unsigned long *at, unsigned int ms)
 {
 	if (time_before(jiffies, *at))
@@ -308,6 +318,9 @@ static void kfc_worker_timers(struct kfc_worker *w)
 		kfc_worker_fly_tick(w);
 	if (w->nr_upwaits && kfc_worker_due(&w->shed_at, KFC_SHED_MS))
 		kfc_upload_shed(w->net);
+	if (kfc_stream_tight(w->net->cache) &&
+	    kfc_worker_due(&w->dry_at, KFC_SHED_MS))
+		kfc_worker_dry(w);
 	if ((!list_empty(&w->conns) || w->kept.nr) &&
 	    kfc_worker_due(&w->tick_at, MSEC_PER_SEC))
 		kfc_worker_tick(w);
@@ -328,7 +341,8 @@ static long kfc_worker_conns_nap(struct kfc_worker *w)
 		return msecs_to_jiffies(KFC_RETRY_MS);
 	if (!list_empty(&w->fly))
 		return msecs_to_jiffies(KFC_FLY_MS);
-	if (w->nr_upwaits)
+	if (w->nr_upwaits ||
+	    (!list_empty(&w->conns) && kfc_stream_tight(w->net->cache)))
 		return msecs_to_jiffies(KFC_SHED_MS);
 	if (!list_empty(&w->conns) || w->kept.nr)
 		return HZ;

@@ -59,6 +59,7 @@ struct task_struct;
  * @retry_at: jiffies at which @starved gets another turn
  * @fly_at: jiffies of the next kfc_cmd_tick()
  * @shed_at: jiffies of the next look at slow uploads
+ * @dry_at: jiffies of the next look at those who take nothing
  * @tick_at: jiffies of the next look at all connections
  * @stopping: its connections were closed, no new ones come
  *
@@ -89,6 +90,7 @@ struct kfc_worker {
 	unsigned long retry_at;
 	unsigned long fly_at;
 	unsigned long shed_at;
+	unsigned long dry_at;
 	unsigned long tick_at;
 	bool stopping;
 };

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 # shellcheck disable=SC2317  # functions are called by check
-# guest: mem=1024 smp=2 disk=2048 kernels=6.12 timeout=600
+# guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=600
 #
 # The store: a log that wraps, objects that come back from the device, expiry,
 # flush_all, CAS, large values; and eviction in memory only.

@@ -33,18 +33,25 @@ vmalloc_pages() {
 }
 
 # Of each cache of slabs that the module or its sockets take from, how many objects are in use; what
-# CPUs keep for themselves is given back first, or they would count.
+# CPUs keep for themselves is given back first, or they would count. The least of three: whatever else
+# runs takes a new slab, and all that is in it counts.
 slabs() {
-	local f
+	local f i
 
-	for f in /sys/kernel/slab/*/shrink; do echo 1 > "$f"; done
-	awk '$1 ~ /^(kmalloc-|TCP|request_sock_TCP|sock_inode_cache|skbuff_|bio|radix_tree_node|pool_work)/ ||
-		$1 ~ /^(task_struct|proc_dir_entry|net_namespace|kmem_cache)/ { print $1, $2 }' /proc/slabinfo
+	for i in 1 2 3; do
+		for f in /sys/kernel/slab/*/shrink; do echo 1 > "$f"; done
+		awk '$1 ~ /^(kmalloc-|TCP|request_sock_TCP|sock_inode_cache|skbuff_|bio|radix_tree_node|pool_work)/ ||
+			$1 ~ /^(task_struct|proc_dir_entry|net_namespace|kmem_cache)/ { print $1, $2 }' /proc/slabinfo
+		sleep 0.3
+	done | awk '!($1 in least) || $2 < least[$1] { least[$1] = $2 }
+		END { for (n in least) print n, least[n] }' | sort
 }
-# more_slabs BEFORE AFTER: caches that grew by an object in two rounds
+# more_slabs BEFORE AFTER: caches that grew by an object in two rounds. Whatever else goes on in the
+# kernel moves those of all sizes by a hundred: they count over many rounds, in a soak.
 more_slabs() {
-	awk -v most=$(((ROUNDS - 3) / 2)) 'NR == FNR { was[$1] = $2; next }
-		$2 - was[$1] > most { print $1 " " was[$1] " " $2 }' "$1" "$2"
+	awk -v rounds=$ROUNDS 'NR == FNR { was[$1] = $2; next }
+		rounds < 200 && $1 ~ /^kmalloc-/ { next }
+		$2 - was[$1] > (rounds - 3) / 2 { print $1 " " was[$1] " " $2 }' "$1" "$2"
 }
 percpu() { awk '$1 == "Percpu:" { print $2 }' /proc/meminfo; }
 # of all sockets, and of TCP's, how many there are, and pages of memory

@@ -361,7 +361,7 @@ static void test_late(void **state)
 	depth = e.c.cfg.io_depth;
 	e.c.cfg.io_depth = 0;
 	assert_int_equal(kfc_stream_next(&ec.cl), -EBUSY);
-	jiffies += e.c.cfg.read_timeout_ms - 1;
+	jiffies += KFC_PART_MS - 1;
 	assert_int_equal(kfc_stream_next(&ec.cl), -EBUSY);
 	e.c.cfg.io_depth = depth;
 	assert_int_equal(kfc_stream_next(&ec.cl), 0);
@@ -371,7 +371,7 @@ static void test_late(void **state)
 	assert_memory_equal(ec.answer, bytes_of(1), LEN);
 	take(&ec, ask_only(&e, &ec, "a"));
 	e.c.cfg.io_depth = 0;
-	jiffies += e.c.cfg.read_timeout_ms + 1;
+	jiffies += KFC_PART_MS + 1;
 	assert_int_equal(kfc_stream_next(&ec.cl), 0);
 	assert_true(ec.cl.out.failed);
 	e.c.cfg.io_depth = depth;
