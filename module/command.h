@@ -68,7 +68,8 @@ enum kfc_cmd_ret {
  *	then goes on with the client; any context, hardirq included
  * @inflight: events that are still to come; the client stays until it is 0
  * @overdue: how many of them nobody waits for any more (read_timeout_ms)
- * @reading: pages of reads in flight or not sent yet
+ * @reading: pages of reads in flight or not sent yet, those that it gave up on
+ *	left out
  * @waiting: the operation that holds back later commands, or NULL
  * @held: what that operation read, for when the command is run again
  * @dump: of a dump that has begun, else NULL

@@ -27,6 +27,19 @@ static void op_release(struct kfc_out_node *n)
 }
 
 /**
+ * kfc_op_charge() - count an operation's pages for its client
+ * @op: the operation
+ * @pages: how many it has now
+ *
+ * Context: the client's thread.
+ */
+void kfc_op_charge(struct kfc_op *op, u32 pages)
+{
+	op->ev.client->reading += pages - op->charged;
+	op->charged = pages;
+}
+
+/**
  * kfc_op_answered() - the answer of a get, or a part of it, is known
  * @op: the operation; where the client has gone, its answer's reference
  *
@@ -150,7 +163,7 @@ static void op_add(struct kfc_client *cl, struct kfc_op *op)
 		msecs_to_jiffies(READ_ONCE(cl->cache->cfg.read_timeout_ms));
 	list_move_tail(&op->list, &cl->ops);
 	cl->inflight++;
-	cl->reading += op->rd.nr_pages;
+	kfc_op_charge(op, op->rd.nr_pages);
 }
 
 /**
@@ -330,6 +343,8 @@ static void abandon(struct kfc_client *cl, struct kfc_op *op)
 	struct kfc_cache *c = cl->cache;
 
 	op->abandoned = true;
+	/* The client is done with it, and may go on reading. */
+	kfc_op_charge(op, 0);
 	cl->overdue++;
 	atomic_inc(&c->overdue);
 	kfc_count(c, read_timeouts);

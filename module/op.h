@@ -59,6 +59,7 @@ struct kfc_stream {
  * @dump: ... that is a dump: of pages, not of an object
  * @part: the read is of the present part of @st
  * @lent: the pages of @bv are not the read's: each has a reference
+ * @charged: pages that are part of client->reading
  * @st: of a get: its value
  * @bv: pieces of the value
  * @inline_bv: @bv of small records
@@ -83,6 +84,7 @@ struct kfc_op {
 	bool dump;
 	bool part;
 	bool lent;
+	u32 charged;
 	struct kfc_stream st;
 	struct bio_vec *bv;
 	struct bio_vec inline_bv[4];
@@ -184,6 +186,7 @@ void kfc_op_unhold(struct kfc_client *cl);
 struct kfc_op *kfc_op_answer(struct kfc_client *cl, const struct mp_req *req,
 			     const struct kfc_lookup *lk);
 int kfc_op_part(struct kfc_op *op, struct kfc_slab *s, u32 page, u32 nr);
+void kfc_op_charge(struct kfc_op *op, u32 pages);
 void kfc_op_answered(struct kfc_op *op);
 void kfc_op_put(struct kfc_op *op);
 void kfc_get_done(struct kfc_op *op);

@@ -59,7 +59,7 @@ static int copy(struct kfc_op *op, struct page **pages, u32 first, u32 nr)
 	struct kfc_client *cl = op->ev.client;
 
 	nr = kfc_read_copy(cl->cache, &op->rd, pages, nr);
-	cl->reading += nr;
+	kfc_op_charge(op, nr);
 	return nr ? fill(op, op->rd.pages, first, nr) : -ENOMEM;
 }
 
@@ -98,7 +98,7 @@ void kfc_stream_empty(struct kfc_op *op)
 	if (op->bv != op->inline_bv)
 		kfree(op->bv);
 	op->bv = op->inline_bv;
-	op->ev.client->reading -= op->rd.nr_pages;
+	kfc_op_charge(op, 0);
 	kfc_read_free(op->ev.client->cache, &op->rd);
 	op->rd.pages = NULL;
 }

@@ -378,6 +378,28 @@ static void test_late(void **state)
 	end(&e, &ec);
 }
 
+/* What was given up on does not keep a client from reading. */
+static void test_given_up(void **state)
+{
+	struct env_client ec;
+	struct env e;
+
+	begin(&e, &ec, 64);
+	put(&e, &ec, "a", 1);
+	push_out(&e, &ec, 8);
+	e.d.defer = true;
+	ask_only(&e, &ec, "a");
+	assert_int_equal(ec.cl.reading, WINDOW);
+	jiffies += e.c.cfg.read_timeout_ms + 1;
+	kfc_cmd_tick(&ec.cl);
+	assert_int_equal(ec.cl.reading, 0);
+	assert_int_equal(atomic_read(&e.c.read_pages), WINDOW);
+	env_complete(&e, 0);
+	env_events(&ec);
+	assert_int_equal(ec.cl.reading, 0);
+	end(&e, &ec);
+}
+
 /* The connection goes while a part is on its way, or is to be got. */
 static void test_hung_up(void **state)
 {
@@ -463,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_hung_up),
 		cmocka_unit_test(test_dry),
 	};
