@@ -118,7 +118,8 @@ class Around(Crowd):
 
     def slowly(self):
         """quit behind a large answer, which is read for longer than a closing connection may rest."""
-        o = Objects(74, "300000", "sl-")
+        # much more than its socket holds
+        o = Objects(74, "900000", "sl-")
         c = self.conn()
         c.send(o.set_cmd(1))
         self.is_("stored", c.line(), b"STORED")

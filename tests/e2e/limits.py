@@ -366,13 +366,13 @@ class Case:
                     c.s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 c.close()
         end = time.monotonic() + PATIENCE
-        while self.stat("curr_connections") > 2 and time.monotonic() < end:
+        # the second is who asks
+        while (counted := self.stat("curr_connections")) > 2 and time.monotonic() < end:
             time.sleep(0.05)
         after = kept()
         print("# at most %d at once; kfc_conn objects, kfc_connection_bytes: %r before, %r after"
               % (most, before, after))
-        # the second is who asks
-        self.is_("of 400 connections none is counted still", self.stat("curr_connections"), 2)
+        self.is_("of 400 connections none is counted still", counted, 2)
         self.is_("kmemcached's client structures: freed with their connections",
                  after[0] - before[0] < 200)
         self.is_("kmemcached's client structures: and their buffers", after[1] <= before[1] + 65536)
