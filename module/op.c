@@ -349,7 +349,7 @@ static void abandon(struct kfc_client *cl, struct kfc_op *op)
 	atomic_inc(&c->overdue);
 	kfc_count(c, read_timeouts);
 	if (op->part) {
-		kfc_stream_abandon(op);
+		kfc_stream_cut(op);
 		return;
 	}
 	if (!op->modify) {

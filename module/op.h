@@ -198,7 +198,7 @@ int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
 		      const struct kfc_lookup *lk,
 		      const struct mp_meta_item *it);
 void kfc_stream_done(struct kfc_op *op);
-void kfc_stream_abandon(struct kfc_op *op);
+void kfc_stream_cut(struct kfc_op *op);
 void kfc_stream_empty(struct kfc_op *op);
 void kfc_stream_drop(struct kfc_client *cl);
 

@@ -238,11 +238,21 @@ static int get_part(struct kfc_op *op)
 	return err;
 }
 
-/* The stream has a gap from here on, so the connection is to end. */
-static void cut(struct kfc_op *op)
+/**
+ * kfc_stream_cut() - the next part of an answer can't be had
+ * @op: the operation; its read may go on
+ *
+ * The stream has a gap from here on, so the connection is to end, if it has not.
+ * Context: the client's thread.
+ */
+void kfc_stream_cut(struct kfc_op *op)
 {
 	struct kfc_client *cl = op->ev.client;
 
+	if (list_empty(&op->node.list)) {
+		kfc_op_put(op);
+		return;
+	}
 	kfc_count(cl->cache, answers_cut);
 	cl->out.failed = true;
 	/* Its read may be under way for long, see kfc_stream_dry(). */
@@ -251,7 +261,7 @@ static void cut(struct kfc_op *op)
 	op->node.sent = 0;
 	op->node.head_len = 0;
 	op->node.tail_len = 0;
-	kfc_op_answered(op);
+	kfc_out_ready(&cl->out, &op->node);
 }
 
 static int next_part(struct kfc_op *op)
@@ -264,7 +274,7 @@ static int next_part(struct kfc_op *op)
 	    time_before(jiffies, op->since + msecs_to_jiffies(KFC_PART_MS)))
 		return -EBUSY;
 	list_del_init(&op->list);
-	cut(op);
+	kfc_stream_cut(op);
 	return 0;
 }
 
@@ -309,18 +319,7 @@ void kfc_stream_done(struct kfc_op *op)
 	if (ok && !fill(op, op->rd.pages, first, op->rd.nr_pages))
 		kfc_op_answered(op);
 	else
-		cut(op);
-}
-
-/**
- * kfc_stream_abandon() - the read of a part takes too long
- * @op: the operation; its read goes on
- *
- * Context: the client's thread.
- */
-void kfc_stream_abandon(struct kfc_op *op)
-{
-	cut(op);
+		kfc_stream_cut(op);
 }
 
 /**

@@ -63,6 +63,14 @@ static void push_out(struct env *e, struct env_client *ec, u32 slabs)
 	}
 }
 
+/* "a" is on the device alone. */
+static void begin_on_device(struct env *e, struct env_client *ec)
+{
+	begin(e, ec, 64);
+	put(e, ec, "a", 1);
+	push_out(e, ec, 8);
+}
+
 static void is_value(const char *answer, u32 n, const char *more)
 {
 	const char *p = strstr(answer, "\r\n");
@@ -182,9 +190,7 @@ static void test_device(void **state)
 	struct env e;
 	u64 pages;
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	is_value(env_ask(&e, &ec, "get a\r\n"), 1, "\r\nEND\r\n");
 	assert_int_equal(e.counters.dev_hits, 1);
 	assert_int_equal(e.counters.dev_reads, DIV_ROUND_UP(PAGES, WINDOW));
@@ -211,9 +217,7 @@ static void test_gat(void **state)
 	struct env_client ec;
 	struct env e;
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	is_value(env_ask(&e, &ec, "gat 0 a\r\n"), 1, "\r\nEND\r\n");
 	assert_int_equal(e.counters.dev_hits, 1);
 	is_value(env_ask(&e, &ec, "get a\r\n"), 1, "\r\nEND\r\n");
@@ -229,9 +233,7 @@ static void test_bound(void **state)
 	struct env e;
 	u32 parts = 1;
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	n = ask_only(&e, &ec, "a");
 	for (; n->parts; parts++) {
 		assert_int_equal(ec.cl.reading, WINDOW);
@@ -338,9 +340,7 @@ static void test_late(void **state)
 	struct env e;
 	u32 depth;
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	take(&ec, ask_only(&e, &ec, "a"));
 	e.d.defer = true;
 	env_events(&ec);
@@ -354,9 +354,7 @@ static void test_late(void **state)
 	assert_false(kfc_stream_dry(&ec.cl));
 	end(&e, &ec);
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	take(&ec, ask_only(&e, &ec, "a"));
 	depth = e.c.cfg.io_depth;
 	e.c.cfg.io_depth = 0;
@@ -384,9 +382,7 @@ static void test_given_up(void **state)
 	struct env_client ec;
 	struct env e;
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	e.d.defer = true;
 	ask_only(&e, &ec, "a");
 	assert_int_equal(ec.cl.reading, WINDOW);
@@ -403,14 +399,13 @@ static void test_given_up(void **state)
 /* The connection goes while a part is on its way, or is to be got. */
 static void test_hung_up(void **state)
 {
-	struct env_client ec;
+	struct env_client ec, gone;
 	struct env e;
 
-	begin(&e, &ec, 64);
-	put(&e, &ec, "a", 1);
-	push_out(&e, &ec, 8);
+	begin_on_device(&e, &ec);
 	take(&ec, ask_only(&e, &ec, "a"));
 	env_client_exit(&e, &ec);
+	env_client_init(&e, &gone);
 	env_client_init(&e, &ec);
 	take(&ec, ask_only(&e, &ec, "a"));
 	e.d.defer = true;
@@ -418,6 +413,19 @@ static void test_hung_up(void **state)
 	assert_int_equal(e.d.nr, 1);
 	env_client_exit(&e, &ec);
 	e.d.defer = false;
+	/* Nobody is cut off who has gone, where the read fails, too. */
+	env_client_init(&e, &ec);
+	take(&ec, ask_only(&e, &ec, "a"));
+	e.d.defer = true;
+	env_events(&ec);
+	e.d.fail_reads = 1;
+	env_client_exit(&e, &ec);
+	assert_int_equal(e.counters.read_errors, 1);
+	assert_int_equal(e.counters.answers_cut, 0);
+	e.d.defer = false;
+	put(&e, &gone, "a", 1);
+	push_out(&e, &gone, 8);
+	env_client_exit(&e, &gone);
 	env_client_init(&e, &ec);
 	is_value(env_ask(&e, &ec, "get a\r\n"), 1, "\r\nEND\r\n");
 	end(&e, &ec);
