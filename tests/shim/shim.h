@@ -19,7 +19,6 @@
 #include <strings.h>
 #include <sys/types.h>
 
-#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 typedef uint8_t u8;
