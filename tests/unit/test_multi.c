@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 #define MIB (1ULL << 20)
-#define KEYS 9000
+#define KEYS 2400
 #define DEVS 3
 
-static const u64 sizes[] = { 24 * 256, 40 * 256 + 7, 14 * 256 };
+static const u64 sizes[] = { 24 * 256, 30 * 256 + 7, 14 * 256 };
 
 /* The generation of a key: 0 is absent. */
 static u32 gens[KEYS];
@@ -36,7 +36,7 @@ static void load_all(void)
 
 static u32 make_value(u32 k, char *buf)
 {
-	u32 n = sprintf(buf, "%u.%u.", k, gens[k]), len = 500 + k % 5000;
+	u32 n = sprintf(buf, "%u.%u.", k, gens[k]), len = 1500 + k * 7 % 16000;
 
 	memset(buf + n, 'a' + k % 26, len - n);
 	return len;
@@ -44,7 +44,7 @@ static u32 make_value(u32 k, char *buf)
 
 static bool store(u32 k)
 {
-	char key[32], value[6000];
+	char key[32], value[18000];
 	u32 len;
 
 	gens[k]++;
@@ -58,7 +58,7 @@ static bool store(u32 k)
 static bool hit(u32 k)
 {
 	const char *a = env_ask(&e, &ec, "get key-%u\r\n", k);
-	char value[6000], head[64];
+	char value[18000], head[64];
 	u32 len = make_value(k, value), n;
 
 	if (!strcmp(a, "END\r\n"))
@@ -518,14 +518,14 @@ static void one_fails(u32 nr, enum how how, bool clean, bool crash_after)
 	kfc_log_info(&e.c, &info);
 	assert_int_equal(info.devs_failed, 1);
 	/* Deleted and overwritten where that device does not hear of it. */
-	for (k = 0; k < 300; k++) {
+	for (k = 0; k < 80; k++) {
 		env_ask(&e, &ec, "delete key-%u\r\n", k);
 		gens[k] = 0;
 	}
 	n = env_dev(&e, nr)->writes;
-	fill(300, 1200);
-	fill(2000, 5000);
-	assert_true(hits(300, 1200) > 850);
+	fill(80, 320);
+	fill(500, 1900);
+	assert_true(hits(80, 320) > 230);
 	assert_int_equal(keys_on(nr, false), 0);
 	assert_int_equal(env_dev(&e, nr)->writes, n);
 	assert_int_equal(env_items(&e), env_slots(&e));
@@ -605,14 +605,14 @@ static void test_all_fail(void **state)
 		for (nr = 0; nr < DEVS; nr++) {
 			assert_false(e.c.log.failed);
 			break_dev((nr + how) % DEVS, how);
-			fill(0, 500);
-			assert_true(hits(0, 500) > 100);
+			fill(0, 200);
+			assert_true(hits(0, 200) > 40);
 			assert_int_equal(env_items(&e), env_slots(&e));
 		}
 		assert_true(e.c.log.failed);
 		assert_int_equal(e.c.log.nr_out, 0);
-		fill(1000, KEYS);
-		assert_true(hits(0, KEYS) > 1000);
+		fill(300, KEYS);
+		assert_true(hits(0, KEYS) > 300);
 		for (nr = 0; nr < DEVS; nr++)
 			heal(nr);
 		unload();

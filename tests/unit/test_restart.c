@@ -37,7 +37,7 @@ static const char *make_value(u32 key, u32 gen, u32 len)
 
 	for (i = 0; i < len; i += sizeof(x)) {
 		x = x * 6364136223846793005ULL + 1442695040888963407ULL;
-		memcpy(value + i, &x, min_t(u32, len - i, sizeof(x)));
+		memcpy(value + i, &x, sizeof(x));
 	}
 	return value;
 }
