@@ -106,6 +106,11 @@ void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 	struct lent *l;
 	char *p;
 
+	if (value && lk->pinned && lk->rec.vlen >= KFC_LEND_BYTES) {
+		if (kfc_stream_held(cl, req, it))
+			kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
+		return;
+	}
 	if (value && in_parts(cl, &lk->rec)) {
 		if (kfc_stream_memory(cl, req, lk, it))
 			kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);

@@ -188,6 +188,25 @@ struct kfc_op *kfc_op_answer(struct kfc_client *cl, const struct mp_req *req,
 }
 
 /**
+ * kfc_op_held_answer() - make what was read for a command its answer, too
+ * @cl: the client; kfc_op_held() said true
+ * @req: the request, copied
+ *
+ * Its pages stay until they are sent, and are counted as a get's.
+ * Context: the client's thread. Return: with a reference more
+ */
+struct kfc_op *kfc_op_held_answer(struct kfc_client *cl,
+				  const struct mp_req *req)
+{
+	struct kfc_op *op = cl->held;
+
+	op->modify = false;
+	op_request(op, req);
+	op->refs++;
+	return op;
+}
+
+/**
  * kfc_op_part() - read a part of a value
  * @op: the answer; it has no pages
  * @s: the slab, pinned; on success the pin is the read's, until it ends

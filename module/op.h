@@ -185,6 +185,8 @@ bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk);
 void kfc_op_unhold(struct kfc_client *cl);
 struct kfc_op *kfc_op_answer(struct kfc_client *cl, const struct mp_req *req,
 			     const struct kfc_lookup *lk);
+struct kfc_op *kfc_op_held_answer(struct kfc_client *cl,
+				  const struct mp_req *req);
 int kfc_op_part(struct kfc_op *op, struct kfc_slab *s, u32 page, u32 nr);
 void kfc_op_charge(struct kfc_op *op, u32 pages);
 void kfc_op_answered(struct kfc_op *op);
@@ -197,6 +199,8 @@ int kfc_stream_read(struct kfc_op *op);
 int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
 		      const struct kfc_lookup *lk,
 		      const struct mp_meta_item *it);
+int kfc_stream_held(struct kfc_client *cl, const struct mp_req *req,
+		    const struct mp_meta_item *it);
 void kfc_stream_done(struct kfc_op *op);
 void kfc_stream_cut(struct kfc_op *op);
 void kfc_stream_empty(struct kfc_op *op);

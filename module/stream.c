@@ -154,6 +154,17 @@ int kfc_stream_read(struct kfc_op *op)
 	return fill(op, op->rd.pages, 0, min(n, op->rd.nr_pages));
 }
 
+/* The answer, its first part there, comes next. */
+static void queue(struct kfc_op *op, const struct mp_meta_item *it)
+{
+	struct kfc_out *o = &op->ev.client->out;
+
+	op->node.head = op->head;
+	op->node.head_len = kfc_put_hit(op->head, &op->req, &op->lk, it);
+	kfc_out_add(o, &op->node);
+	kfc_out_ready(o, &op->node);
+}
+
 /**
  * kfc_stream_memory() - answer with a value that lies in memory, in parts
  * @cl: the client
@@ -180,11 +191,31 @@ int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
 		kfc_op_put(op);
 		return err;
 	}
-	op->node.head = op->head;
-	op->node.head_len = kfc_put_hit(op->head, req, lk, it);
-	kfc_out_add(&cl->out, &op->node);
-	kfc_out_ready(&cl->out, &op->node);
+	queue(op, it);
 	return 0;
+}
+
+/**
+ * kfc_stream_held() - answer with a value that was read for a command that
+ *	changes its object
+ * @cl: the client; kfc_op_held() said true
+ * @req: the request
+ * @it: for meta commands: the object
+ *
+ * The answer has all the pages that the read has.
+ * Context: the client's thread. Return: 0 or -ENOMEM
+ */
+int kfc_stream_held(struct kfc_client *cl, const struct mp_req *req,
+		    const struct mp_meta_item *it)
+{
+	struct kfc_op *op = kfc_op_held_answer(cl, req);
+	int err = kfc_stream_read(op);
+
+	if (err)
+		kfc_op_put(op);
+	else
+		queue(op, it);
+	return err;
 }
 
 /* Under RCU, or with the slab pinned before, it stays so. */

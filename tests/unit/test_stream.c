@@ -211,17 +211,57 @@ static void test_device(void **state)
 	end(&e, &ec);
 }
 
+/* Ask with a gat, whose read the command waits for. */
+static struct kfc_out_node *gat_only(struct env *e, struct env_client *ec)
+{
+	struct mp_req req = { .op = MP_GAT, .last = true, .klen = 1,
+			      .key = (const u8 *)"a" };
+
+	ec->len = 0;
+	assert_int_equal(kfc_cmd_run(&ec->cl, &req, NULL), KFC_CMD_WAIT);
+	assert_int_equal(ec->nr_events, 1);
+	ec->events[--ec->nr_events]->fn(ec->events[0]);
+	assert_int_equal(kfc_cmd_run(&ec->cl, &req, NULL), KFC_CMD_DONE);
+	return list_first_entry(&ec->cl.out.nodes, struct kfc_out_node, list);
+}
+
 /* A gat of what is on the device: its answer is the old record's. */
 static void test_gat(void **state)
 {
+	struct kfc_out_node *n;
 	struct env_client ec;
 	struct env e;
+	u32 pages;
 
 	begin_on_device(&e, &ec);
 	is_value(env_ask(&e, &ec, "gat 0 a\r\n"), 1, "\r\nEND\r\n");
 	assert_int_equal(e.counters.dev_hits, 1);
 	is_value(env_ask(&e, &ec, "get a\r\n"), 1, "\r\nEND\r\n");
 	assert_int_equal(e.counters.dev_hits, 1);
+	end(&e, &ec);
+
+	/* What was read for it is counted until it is sent. */
+	begin_on_device(&e, &ec);
+	n = gat_only(&e, &ec);
+	assert_true(n->ready && !n->parts);
+	pages = atomic_read(&e.c.read_pages);
+	assert_in_range(pages, PAGES, PAGES + 1);
+	assert_int_equal(ec.cl.reading, pages);
+	env_events(&ec);
+	assert_memory_equal(ec.answer + 17, bytes_of(1), LEN);
+	must(ec.answer + 17 + LEN, "\r\nEND\r\n");
+	assert_int_equal(atomic_read(&e.c.read_pages), 0);
+	/* It is taken back as a get's is, and read again in parts. */
+	push_out(&e, &ec, 8);
+	n = gat_only(&e, &ec);
+	assert_true(kfc_stream_dry(&ec.cl));
+	assert_int_equal(atomic_read(&e.c.read_pages), 0);
+	assert_int_equal(ec.cl.reading, 0);
+	while (!list_empty(&ec.cl.out.nodes))
+		env_events(&ec);
+	assert_memory_equal(ec.answer + 17, bytes_of(1), LEN);
+	must(ec.answer + 17 + LEN, "\r\nEND\r\n");
+	assert_int_equal(e.counters.answers_cut, 0);
 	end(&e, &ec);
 }
 
