@@ -7,18 +7,16 @@
 Cases: crowd storm senders readers gigabytes. For `crowd` the module's max_conns is
 --conns. Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
-import argparse
 import resource
 import select
-import signal
 import socket
 import struct
 import sys
 import time
 
-from limits import PATIENCE, Case
+from limits import PATIENCE, Case, run
 from nosocket import NoSockets
-from objects import MIB, Lost, Objects, Stalled
+from objects import MIB, Objects
 
 RESET = struct.pack("ii", 1, 0)
 # An address has some 28,000 ports to connect from.
@@ -112,6 +110,7 @@ class Crowd(Case):
     def __init__(self, a):
         super().__init__(a)
         self.address = (a.host, a.port)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (a.conns + 1000, a.conns + 1000))
 
     def stat(self, name):
         """Without a connection: there may be none to be had."""
@@ -376,24 +375,5 @@ class Crowd(Case):
         c.close()
 
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("host")
-    p.add_argument("port", type=int)
-    p.add_argument("label")
-    p.add_argument("case")
-    p.add_argument("--conns", type=int, default=200)
-    a = p.parse_args()
-    signal.alarm(1400)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (a.conns + 1000, a.conns + 1000))
-    c = Crowd(a)
-    try:
-        getattr(c, a.case)()
-    except (Lost, Stalled, OSError) as e:
-        c.failed += 1
-        print("not ok %s: %s - %s: %s" % (a.label, a.case, type(e).__name__, e), flush=True)
-    return 1 if c.failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(Crowd, 1400, {"--conns": 200}))

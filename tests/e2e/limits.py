@@ -451,18 +451,18 @@ class Case:
         self.is_("all were closed", len(open_), 0)
 
 
-def main():
+def run(cases, seconds, options):
+    """HOST PORT LABEL CASE [OPTION...]: that method of the class; returns the exit code."""
     p = argparse.ArgumentParser()
     p.add_argument("host")
     p.add_argument("port", type=int)
     p.add_argument("label")
     p.add_argument("case")
-    p.add_argument("--max-conns", type=int, default=50)
-    p.add_argument("--idle", type=int, default=2)
-    p.add_argument("--upload", type=int, default=4)
+    for name, default in options.items():
+        p.add_argument(name, type=type(default), default=default)
     a = p.parse_args()
-    signal.alarm(200)
-    c = Case(a)
+    signal.alarm(seconds)
+    c = cases(a)
     try:
         getattr(c, a.case)()
     except (Lost, Stalled, OSError) as e:
@@ -472,4 +472,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(Case, 200, {"--max-conns": 50, "--idle": 2, "--upload": 4}))
