@@ -81,6 +81,9 @@ static void copy_value(struct kfc_client *cl, const struct mp_req *req,
 /* What can't be lent, and is too long to be copied, is copied in parts. */
 static bool in_parts(const struct kfc_client *cl, const struct kfc_rec *r)
 {
+	/* What mg has just made has no pages to look for it in. */
+	if (!r->vlen)
+		return false;
 	return value_pages(r) > kfc_client_window(cl) ||
 	       (r->vlen > KFC_COPY_BYTES && !cl->whole &&
 		kfc_log_lent_out(&cl->cache->log));
@@ -182,24 +185,34 @@ static bool op_hit(struct kfc_cache *c, struct kfc_op *op)
 	return false;
 }
 
-/* What a meta command tells of the object, and what a hit does to it. */
+/*
+ * What a meta command tells of the object, and what a hit does to it. Who is to
+ * refresh it is written to a copy, so it has to be there as a @whole.
+ */
 static void note_hit(struct kfc_client *cl, const struct mp_req *req,
-		     struct kfc_lookup *lk, struct mp_meta_item *it)
+		     struct kfc_lookup *lk, bool whole,
+		     struct mp_meta_item *it)
 {
 	if (req->op == MP_META_GET || req->op == MP_META_DEBUG) {
 		kfc_meta_item(cl->cache, lk, it);
-		it->won = kfc_meta_win(cl, req, lk);
+		it->won = whole && kfc_meta_win(cl, req, lk);
 		if (req->op == MP_META_DEBUG || mp_meta_has(req, 'u'))
 			return;
 	}
 	kfc_store_used(cl->cache, lk);
 }
 
+/* Of a long value only the first pages were read. */
+static bool is_whole(const struct kfc_op *op)
+{
+	return value_pages(&op->lk.rec) <= op->rd.nr_pages;
+}
+
 /* What was read from the device, and was used before, is copied to memory. */
 static void promote(struct kfc_cache *c, const struct kfc_op *op)
 {
 	if (op->lk.slot & KFC_SLOT_FETCHED && op->req.op != MP_META_DEBUG &&
-	    value_pages(&op->lk.rec) <= op->rd.nr_pages)
+	    is_whole(op))
 		kfc_promote(c, &op->lk);
 }
 
@@ -236,7 +249,7 @@ void kfc_get_done(struct kfc_op *op)
 	kfc_read_finish(c, &op->lk, &op->rd);
 	hit = op_hit(c, op);
 	if (hit && !op->abandoned) {
-		note_hit(cl, &op->req, &op->lk, &it);
+		note_hit(cl, &op->req, &op->lk, is_whole(op), &it);
 		promote(c, op);
 	}
 	kfc_read_unpin(c, &op->rd);
@@ -271,7 +284,7 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 	struct mp_meta_item it;
 
 	if (lk->order && !lk->dead) {
-		note_hit(cl, req, lk, &it);
+		note_hit(cl, req, lk, true, &it);
 		kfc_answer_hit(cl, req, lk, &it);
 		count_get(c, req, true);
 		if (req->op != MP_META_DEBUG)

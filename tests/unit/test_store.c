@@ -972,6 +972,8 @@ static void test_lent_out(void **state)
 	assert_memory_equal(a + 5016, "\r\nVALUE b 0 9000\r\n", 18);
 	assert_memory_equal(a + 5034, make_value(1, 1, 9000), 9000);
 	must(a + 14034, "\r\nEND\r\n");
+	/* It has no pages to be copied. */
+	must(env_ask(&e, &ec, "mg none N30 v\r\n"), "VA 0 W\r\n\r\n");
 	/* Over UDP an answer is there as a whole before it leaves. */
 	ec.cl.whole = true;
 	must(env_ask(&e, &ec, "get b\r\n"), MP_NO_MEMORY_READ "END\r\n");
