@@ -60,7 +60,8 @@ bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
 	struct kfc_attr attr;
 	u64 order;
 
-	if (cl->forged || !wins(cl->cache, req, lk))
+	/* Who has gone, or may not have asked, does not refresh it. */
+	if (cl->closed || cl->forged || !wins(cl->cache, req, lk))
 		return false;
 	keep_all(cl->cache, lk, &attr);
 	attr.marks |= KFC_REC_WON;
