@@ -10,6 +10,7 @@
 
 struct kfc_ipos;
 struct kfc_lookup;
+struct kfc_rsv;
 
 /**
  * kfc_saw_lines() - lines of the index were looked at or written
@@ -40,14 +41,16 @@ static inline bool kfc_rare(const char *name)
 
 /**
  * kfc_saw_put() - a key's new record was published
- * @lk: the key
+ * @lk: the key, and what the command found
+ * @r: the record's place, and what the command made of it
  * @old: the slot's value until then, 0 for an empty one
  * @value: the slot's value now
  * @order: the record's order number
  *
  * Called under the lock of the key's group, right behind the store.
  */
-static inline void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value,
+static inline void kfc_saw_put(const struct kfc_lookup *lk,
+			       const struct kfc_rsv *r, u64 old, u64 value,
 			       u64 order)
 {
 }

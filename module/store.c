@@ -235,7 +235,7 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	old = *slot;
 	/* The record is whole before a lookup can follow the slot. */
 	smp_store_release(slot, value);
-	kfc_saw_put(lk, old, value, *order);
+	kfc_saw_put(lk, r, old, value, *order);
 	/* Only now: a slab that nothing points to may be handed on. */
 	if (old)
 		kfc_slot_gone(c, &lk->pos, old);

@@ -40,6 +40,9 @@ static void connect_client(struct sim_client *cl)
 	cl->ec.cl.post = post;
 	if (sim_one_in(2))
 		cl->ec.cl.kept = &cl->kept;
+	/* In the end all is asked for as text. */
+	cl->binary = !sim_calm && sim_below(100) < sim_cfg.binaries;
+	cl->quits = false;
 }
 
 void sim_client_init(struct sim_client *cl)
@@ -58,6 +61,14 @@ void sim_answered(struct sim_client *cl, struct sim_op *op, const char *line,
 	if (op->op == MP_FLUSH_ALL)
 		flushing = false;
 	model_answer(op, line, got);
+}
+
+/* No answer is to come, or none that the model judges. */
+void sim_dropped(struct sim_client *cl, struct sim_op *op)
+{
+	list_del_init(&op->fifo);
+	cl->nr_fifo--;
+	model_drop(op);
 }
 
 static struct sim_op *first_op(struct sim_client *cl)
@@ -99,6 +110,10 @@ static size_t take_value(struct sim_client *cl, const char *p, size_t len)
 		sim_answered(cl, op, MP_END, &none);
 	}
 	cl->want_end = op->last;
+	if (op->op == MP_GAT) {
+		op->hit = true;
+		op->asks = SIM_SHOWS_VALUE | SIM_SHOWS_FLAGS;
+	}
 	sim_answered(cl, op, "VALUE", &got);
 	return at + 2 + vlen + 2 - p;
 }
@@ -164,9 +179,12 @@ static void take_answers(struct sim_client *cl)
 	while (at < ec->whole) {
 		const char *p = ec->answer + at, *end;
 		struct sim_op *op = cl->want_end ? NULL : first_op(cl);
-		size_t used = op && op->is_meta ?
-			      sim_meta_answer(cl, op, p, ec->whole - at) : 0;
+		size_t used = 0;
 
+		if (cl->binary)
+			used = sim_binary_answer(cl, p, ec->whole - at);
+		else if (op && op->is_meta)
+			used = sim_meta_answer(cl, op, p, ec->whole - at);
 		if (used) {
 			at += used;
 			continue;
@@ -245,11 +263,8 @@ static void run(struct sim_client *cl, const struct mp_req *req,
 		while (ret == KFC_CMD_WAIT && cl->ec.cl.waiting)
 			nap(cl);
 	} while (ret == KFC_CMD_BUSY || ret == KFC_CMD_WAIT);
-	if (op->noreply) {
-		list_del_init(&op->fifo);
-		cl->nr_fifo--;
-		model_drop(op);
-	}
+	if (op->noreply)
+		sim_dropped(cl, op);
 }
 
 struct sim_op *sim_new_op(struct sim_client *cl, enum mp_op kind,
@@ -290,8 +305,7 @@ static void feed(struct sim_client *cl, const char *text, size_t len,
 						 req.klen);
 			model_settle();
 			cl->now = NULL;
-			kfc_out_copy(&cl->ec.cl.out, err.line,
-				     strlen(err.line));
+			kfc_cmd_error(&cl->ec.cl, &req, &err);
 			/* Behind the value that it had. */
 			text += used + err.swallow;
 			len -= used + err.swallow;
@@ -305,8 +319,8 @@ static void feed(struct sim_client *cl, const char *text, size_t len,
 		if (mp_has_value(&req)) {
 			val.len = req.vlen;
 			val.flat = (const u8 *)text;
-			text += req.vlen + 2;
-			len -= req.vlen + 2;
+			text += req.vlen + mp_value_tail(&req);
+			len -= req.vlen + mp_value_tail(&req);
 		}
 		next = list_entry(op->fifo.next, struct sim_op, fifo);
 		model_begin(op);
@@ -446,15 +460,22 @@ static void change(struct sim_client *cl, enum mp_op kind)
 	sim_send(cl, op, n);
 }
 
+/* One at a time: of two nobody knows which one is the delayed one. */
+bool sim_flush_begin(void)
+{
+	if (flushing)
+		return false;
+	flushing = true;
+	return true;
+}
+
 static void flush_all(struct sim_client *cl)
 {
 	struct sim_op *op;
 	size_t n;
 
-	/* One at a time: of two nobody knows which one is the delayed one. */
-	if (flushing)
+	if (!sim_flush_begin())
 		return;
-	flushing = true;
 	op = sim_new_op(cl, MP_FLUSH_ALL, NULL);
 	op->exptime = sim_one_in(2) ? 0 : 1 + sim_below(20);
 	n = op->exptime ? sprintf(sim_text, "flush_all %lld\r\n", op->exptime) :
@@ -484,6 +505,10 @@ static void hang_up(struct sim_client *cl)
 
 static void command(struct sim_client *cl)
 {
+	if (cl->binary) {
+		sim_binary_command(cl);
+		return;
+	}
 	if (sim_below(100) < sim_cfg.sets) {
 		store(cl, MP_SET, "set");
 		return;
@@ -528,7 +553,7 @@ static void command(struct sim_client *cl)
 			flush_all(cl);
 		break;
 	case 42:
-		if (sim_one_in(8)) {
+		if (sim_one_in(3)) {
 			hang_up(cl);
 			connect_client(cl);
 		}
@@ -547,6 +572,17 @@ static void wait_answers(struct sim_client *cl, u32 few)
 {
 	while (cl->nr_fifo > few && !cl->ec.cl.out.failed)
 		nap(cl);
+}
+
+/* What is queued is sent before the connection goes. */
+static void quit(struct sim_client *cl)
+{
+	while (!list_empty(&cl->ec.cl.out.nodes) && !cl->ec.cl.out.failed)
+		nap(cl);
+	if (!cl->ec.cl.out.failed)
+		sim_binary_end(cl);
+	hang_up(cl);
+	connect_client(cl);
 }
 
 static void finish(struct sim_client *cl)
@@ -589,7 +625,13 @@ int sim_client_run(void *arg)
 		if (sim_fault("memory pressure"))
 			press();
 		command(cl);
+		if (cl->binary && sim_one_in(128)) {
+			hang_up(cl);
+			connect_client(cl);
+		}
 		events(cl);
+		if (cl->quits)
+			quit(cl);
 		wait_answers(cl, sim_cfg.pipeline);
 		if (cl->ec.cl.out.failed) {
 			sim_cause("closed in a value");

@@ -82,6 +82,7 @@ bool sim_coins_print(u64 runs)
 {
 	static const char *const what[SIM_KINDS] = {
 		"fault", "rare branch", "cause of a miss", "move",
+		"answer",
 	};
 	struct sim_coin **p;
 	bool all = true;

@@ -5,8 +5,6 @@
  */
 #include "sim.h"
 
-static u32 next_opaque;
-
 /* Flags that any of them may have; a quiet one is told by its opaque. */
 static size_t common(struct sim_op *op, char *p)
 {
@@ -15,8 +13,9 @@ static size_t common(struct sim_op *op, char *p)
 	op->quiet = sim_one_in(4);
 	if (op->quiet)
 		n += sprintf(p + n, " q");
-	if (op->quiet || sim_one_in(3)) {
-		op->opaque = next_opaque++ % 1000000 + 1;
+	/* A get may win later, and has to be known by then. */
+	if (op->quiet || op->op == MP_GET || sim_one_in(3)) {
+		op->opaque = ++op->cl->opaque;
 		n += sprintf(p + n, " O%u", op->opaque);
 	}
 	if (sim_one_in(3))
@@ -48,7 +47,9 @@ static size_t expiry(struct sim_op *op, char *p)
 static size_t compare(struct sim_op *op, char *p)
 {
 	op->compares = true;
-	op->cas = sim_one_in(4) ? sim_rand() >> 1 : op->key->cur.cas;
+	op->cas = op->key->cur.cas;
+	if (sim_one_in(4))
+		op->cas = sim_one_in(2) ? op->cas - 1 : sim_rand() >> 1;
 	return sprintf(p, " C%llu", op->cas);
 }
 
@@ -70,17 +71,45 @@ static void finish_line(struct sim_client *cl, struct sim_op *op, size_t n)
 	sim_send(cl, op, n);
 }
 
+/* N, with what an item that it makes will live. */
+static size_t vivify(struct sim_op *op, char *p)
+{
+	op->vivifies = true;
+	op->made_exptime = sim_random_expiry();
+	return sprintf(p, " N%lld", op->made_exptime);
+}
+
+static size_t recache(struct sim_op *op, char *p, bool late)
+{
+	op->recache = 1 + sim_below(40);
+	op->recache_late = late;
+	return sprintf(p, " R%lld", op->recache);
+}
+
 static void get(struct sim_client *cl)
 {
-	bool gat = sim_one_in(5);
-	struct sim_op *op = sim_new_op(cl, gat ? MP_GAT : MP_GET,
+	bool touch = sim_one_in(5), early = sim_one_in(2);
+	struct sim_op *op = sim_new_op(cl, touch ? MP_GAT : MP_GET,
 				       sim_random_key());
 	size_t n = sprintf(sim_text, "mg %s", op->key->name);
 
 	n += common(op, sim_text + n);
-	n += ask(op, sim_text + n, "fvtsc");
-	if (gat)
+	if (sim_one_in(4))
+		n += sprintf(sim_text + n, " u");
+	if (sim_one_in(4))
+		n += vivify(op, sim_text + n);
+	if (early && sim_one_in(3))
+		n += recache(op, sim_text + n, false);
+	/* A time to live is told as it is at that place in the line. */
+	if (op->vivifies && touch) {
 		n += expiry(op, sim_text + n);
+		op->made_exptime = op->exptime;
+	}
+	n += ask(op, sim_text + n, "fvtsc");
+	if (!op->vivifies && touch)
+		n += expiry(op, sim_text + n);
+	if (!early && sim_one_in(3))
+		n += recache(op, sim_text + n, touch);
 	n += sprintf(sim_text + n, "\r\n");
 	finish_line(cl, op, n);
 }
@@ -110,8 +139,19 @@ static void set(struct sim_client *cl)
 	}
 	if (sim_one_in(2))
 		n += expiry(op, sim_text + n);
-	if (op->op == MP_CAS)
+	if (op->op == MP_CAS) {
 		n += compare(op, sim_text + n);
+		op->compares = false;
+		op->invalidates = sim_one_in(3);
+		if (op->invalidates)
+			n += sprintf(sim_text + n, " I");
+	}
+	if (op->op == MP_APPEND || op->op == MP_PREPEND) {
+		if (sim_one_in(3))
+			n += vivify(op, sim_text + n);
+		if (sim_one_in(4))
+			n += compare(op, sim_text + n);
+	}
 	if (sim_one_in(3))
 		n += choose(op, sim_text + n);
 	n += sprintf(sim_text + n, "\r\n");
@@ -129,6 +169,17 @@ static void delete(struct sim_client *cl)
 	n += common(op, sim_text + n);
 	if (sim_one_in(3))
 		n += compare(op, sim_text + n);
+	op->invalidates = sim_one_in(2);
+	op->empties = sim_one_in(4);
+	op->expires = sim_one_in(3);
+	if (op->invalidates)
+		n += sprintf(sim_text + n, " I");
+	if (op->empties)
+		n += sprintf(sim_text + n, " x");
+	if (op->expires)
+		n += expiry(op, sim_text + n);
+	if ((op->invalidates || op->empties) && sim_one_in(4))
+		n += choose(op, sim_text + n);
 	n += sprintf(sim_text + n, "\r\n");
 	finish_line(cl, op, n);
 }
@@ -144,10 +195,16 @@ static void count(struct sim_client *cl)
 	n += common(op, sim_text + n);
 	op->delta = sim_below(100);
 	n += sprintf(sim_text + n, " D%llu", op->delta);
-	/* A time to live is told as it is at that place in the line. */
+	if (sim_one_in(3)) {
+		n += vivify(op, sim_text + n);
+		op->initial = sim_below(1000);
+		n += sprintf(sim_text + n, " J%llu", op->initial);
+	}
+	/* As in get(). */
 	if (sim_one_in(4)) {
 		op->expires = true;
 		n += expiry(op, sim_text + n);
+		op->made_exptime = op->exptime;
 	}
 	n += ask(op, sim_text + n, "vtc");
 	if (sim_one_in(4))
@@ -160,14 +217,14 @@ static void count(struct sim_client *cl)
 
 void sim_meta_command(struct sim_client *cl)
 {
-	switch (sim_below(8)) {
-	case 0 ... 2:
+	switch (sim_below(10)) {
+	case 0 ... 4:
 		get(cl);
 		break;
-	case 3 ... 5:
+	case 5 ... 7:
 		set(cl);
 		break;
-	case 6:
+	case 8:
 		delete(cl);
 		break;
 	default:
@@ -206,6 +263,21 @@ static void take_flags(struct sim_op *op, const char *p, struct sim_state *got)
 		case 'O':
 			opaque = strtoul(p, &end, 10);
 			break;
+		case 'W':
+			op->got_win = true;
+			sim_told("to be refreshed by this one");
+			end = (char *)p;
+			break;
+		case 'X':
+			got->stale = true;
+			sim_told("stale");
+			end = (char *)p;
+			break;
+		case 'Z':
+			got->won = true;
+			sim_told("to be refreshed by another one");
+			end = (char *)p;
+			break;
 		case 'k':
 			if (strncmp(p, op->key->name, op->key->len))
 				sim_fail("a meta answer for another key");
@@ -229,6 +301,8 @@ static const char *silent(const struct sim_op *op)
 {
 	if (op->op == MP_GET || op->op == MP_GAT)
 		return MP_END;
+	if (op->made && sim_counts(op))
+		sim_fail("what was made was not answered");
 	return op->op == MP_DELETE ? MP_DELETED : MP_STORED;
 }
 
@@ -266,9 +340,7 @@ size_t sim_meta_answer(struct sim_client *cl, struct sim_op *op, const char *p,
 		}
 		if (op->op != MP_META_NOOP)
 			sim_fail("an answer to mn that was not asked");
-		list_del_init(&op->fifo);
-		cl->nr_fifo--;
-		model_drop(op);
+		sim_dropped(cl, op);
 		return n;
 	}
 	op->hit = !op->val && op->op != MP_DELETE &&

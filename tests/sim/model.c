@@ -122,7 +122,7 @@ static void see(struct sim_op *op, const struct sim_state *st)
 /* Where it is refused, does the older value go? */
 static bool takes_old(const struct sim_op *op)
 {
-	return op->op == MP_SET || (op->is_meta && op->val);
+	return op->op == MP_SET || op->drops || (op->is_meta && op->val);
 }
 
 void model_begin(struct sim_op *op)
@@ -144,14 +144,14 @@ void model_begin(struct sim_op *op)
 }
 
 /* Was it there for the command, at the latest at its start? */
-static bool may_live(const struct sim_op *op, const struct sim_state *st)
+bool model_may_live(const struct sim_op *op, const struct sim_state *st)
 {
 	return st->there && st->order >= op->valid_from &&
 	       !(st->exp_hi && st->exp_hi <= op->now);
 }
 
 /* Why it may have been gone at the end, or NULL. */
-static const char *may_be_gone(const struct sim_state *st)
+const char *model_may_be_gone(const struct sim_state *st)
 {
 	if (!st->there)
 		return st->cause;
@@ -188,7 +188,7 @@ static bool explain_miss(struct sim_op *op)
 	u32 i;
 
 	for (i = op->nr_seen; i--; ) {
-		const char *cause = may_be_gone(&op->seen[i]);
+		const char *cause = model_may_be_gone(&op->seen[i]);
 
 		if (cause) {
 			name_cause(cause);
@@ -206,11 +206,6 @@ static bool same_value(const struct sim_state *a, const struct sim_state *b)
 {
 	return a->val->len == b->val->len && a->flags == b->flags &&
 	       !memcmp(a->val->bytes, b->val->bytes, a->val->len);
-}
-
-static bool is_number(const struct sim_blob *b, u64 *v)
-{
-	return mp_get_u64((const u8 *)b->bytes, min(b->len, 48u), v);
 }
 
 /* Is a time to live, in seconds, one that it had meanwhile? */
@@ -240,16 +235,33 @@ static bool shows(const struct sim_op *op, const struct sim_state *st)
 	       (!(asks & SIM_SHOWS_TTL) || had_ttl(op, st));
 }
 
+/* mg tells who is to refresh it: nobody, this one (W) or another one (Z). */
+static bool marked(const struct sim_op *op, const struct sim_state *st)
+{
+	if (!op->is_meta || (op->op != MP_GET && op->op != MP_GAT))
+		return true;
+	if (op->got.stale != st->stale)
+		return false;
+	if (op->got_win)
+		return !op->got.won;
+	/*
+	 * What was stored has shown whether it wins; and a get alone goes on
+	 * where there is no place for the mark.
+	 */
+	return op->got.won == st->won &&
+	       (op->put || !op->vivifies || !sim_wins(op, st, true));
+}
+
 /* Does one state of the key make the answer right? */
 static bool fits(struct sim_op *op, const struct sim_state *st)
 {
-	bool live = may_live(op, st);
+	bool live = model_may_live(op, st);
 	u64 v;
 
 	/* What it stored itself may be dead at once. */
 	if (op->hit)
 		return (live || (op->put && st->order > op->order)) &&
-		       shows(op, st);
+		       shows(op, st) && marked(op, st);
 	if (op->got.val)
 		return live && same_value(&op->got, st) &&
 		       (op->op != MP_GETS || op->got.cas == st->cas);
@@ -260,9 +272,10 @@ static bool fits(struct sim_op *op, const struct sim_state *st)
 		       min(sim_env.c.cfg.item_max,
 			   kfc_log_max_value(&sim_env.c.log, op->key->len));
 	if (!strcmp(op->line, MP_EXISTS))
-		return live && st->cas != op->cas;
+		return live && st->cas != op->cas &&
+		       !sim_stores_stale(op, st);
 	if (!strcmp(op->line, MP_NON_NUMERIC))
-		return live && !is_number(st->val, &v);
+		return live && !sim_is_number(st->val, &v);
 	return false;
 }
 
@@ -280,14 +293,15 @@ static void show(const char *what, const struct sim_state *st)
 {
 	fprintf(stderr, "  %s: ", what);
 	if (st->val && st->there)
-		fprintf(stderr, "%u bytes \"%.24s\", flags %u, expires %llu, order %llx, cas %llx, page %llu\n",
+		fprintf(stderr, "%u bytes \"%.24s\", flags %u, expires %llu, order %llx, cas %llx, page %llu%s%s\n",
 			st->val->len, st->val->bytes, st->flags, st->exp_hi,
-			st->order, st->cas, st->page);
+			st->order, st->cas, st->page,
+			st->stale ? ", stale" : "", st->won ? ", won" : "");
 	else
 		fprintf(stderr, "absent: %s\n", st->cause);
 }
 
-static void __attribute__((noreturn)) wrong(struct sim_op *op, const char *why)
+void model_wrong(struct sim_op *op, const char *why)
 {
 	u32 i;
 
@@ -298,7 +312,9 @@ static void __attribute__((noreturn)) wrong(struct sim_op *op, const char *why)
 		op->got.there = true;
 		show("answered", &op->got);
 	} else {
-		fprintf(stderr, "  answered: %s", op->line);
+		fprintf(stderr, "  answered:%s%s%s %s", op->got_win ? " W" : "",
+			op->got.stale ? " X" : "", op->got.won ? " Z" : "",
+			op->line);
 	}
 	for (i = 0; i < op->nr_seen; i++)
 		show("it was", &op->seen[i]);
@@ -318,6 +334,14 @@ static bool waited(const struct sim_op *op, u32 ms)
 	return jiffies - op->at >= ms;
 }
 
+/* A get stores where it wins, and then only; what touches always. */
+static bool hit_stores(const struct sim_op *op)
+{
+	if (op->got_win != op->won)
+		return false;
+	return op->put == (op->op != MP_GET || op->got_win);
+}
+
 /* What only says that the command was carried out, or was refused. */
 static bool judge_done(struct sim_op *op)
 {
@@ -325,29 +349,29 @@ static bool judge_done(struct sim_op *op)
 
 	if (!strcmp(line, MP_STORED) || !strcmp(line, MP_TOUCHED)) {
 		if (!op->put)
-			wrong(op, "stored, but no record was published");
+			model_wrong(op, "stored, but no record was published");
 		return true;
 	}
 	if (!strcmp(line, MP_DELETED)) {
 		if (!op->removed)
-			wrong(op, "deleted, but nothing was");
+			model_wrong(op, "deleted, but nothing was");
 		return true;
 	}
 	/* A gat's record is there by then. */
 	if (!strcmp(line, MP_NO_MEMORY_READ))
 		return true;
 	if (op->put)
-		wrong(op, "refused, but a record was published");
+		model_wrong(op, "refused, but a record was published");
 	if (!strcmp(line, MP_NO_MEMORY)) {
 		if (!waited(op, sim_env.c.cfg.set_wait_ms))
-			wrong(op, "refused before its time");
+			model_wrong(op, "refused before its time");
 		return true;
 	}
 	if (!strcmp(line, MP_TOO_LARGE)) {
 		if (op->val && op->val->len + 400 <
 		    min(sim_env.c.cfg.item_max,
 			kfc_log_max_value(&sim_env.c.log, op->key->len)))
-			wrong(op, "not too large at all");
+			model_wrong(op, "not too large at all");
 		return true;
 	}
 	return false;
@@ -392,11 +416,6 @@ void model_flush_due(void)
 	none_older(sim_flush_set);
 }
 
-static bool counts(const struct sim_op *op)
-{
-	return op->op == MP_INCR || op->op == MP_DECR;
-}
-
 void model_drop(struct sim_op *op)
 {
 	list_del_init(&op->on_key);
@@ -417,24 +436,22 @@ void model_answer(struct sim_op *op, const char *line,
 		free_op(op);
 		return;
 	}
-	if (op->hit && (op->put != (op->op != MP_GET) || !any_fits(op))) {
+	if (op->hit && (!hit_stores(op) || !any_fits(op))) {
 		ok = false;
-	} else if (counts(op) && !op->got.val && line[0] >= '0' &&
+	} else if (sim_counts(op) && !op->got.val && line[0] >= '0' &&
 	    line[0] <= '9') {
 		u64 v = 0;
 
 		if (!op->put || !mp_get_u64((const u8 *)line,
 					    strlen(line) - 2, &v) ||
 		    v != op->delta)
-			wrong(op, "counted wrong");
+			model_wrong(op, "counted wrong");
 		ok = true;
 	} else if (is_miss(op)) {
 		ok = (!strcmp(line, MP_NOT_STORED) && any_fits(op)) ||
-		     (!op->put && explain_miss(op));
+		     ((!op->put || (op->won && !op->made)) && explain_miss(op));
 	} else if (op->hit) {
 		ok = true;
-	} else if (op->op == MP_GAT && op->got.val) {
-		ok = op->put;
 	} else if (op->got.val || !strcmp(line, MP_NOT_STORED) ||
 		   !strcmp(line, MP_EXISTS) || !strcmp(line, MP_NON_NUMERIC)) {
 		ok = any_fits(op);
@@ -460,7 +477,7 @@ void model_end(void)
 
 	for (i = 0; i < sim_cfg.keys; i++) {
 		if (!list_empty(&sim_keys[i].ops))
-			wrong(list_first_entry(&sim_keys[i].ops, struct sim_op,
+			model_wrong(list_first_entry(&sim_keys[i].ops, struct sim_op,
 					       on_key),
 			      "an answer that nothing explains");
 	}
@@ -488,9 +505,9 @@ static void become(struct sim_key *k, const struct sim_state *st, bool early)
 			see(op, st);
 			continue;
 		}
-		if (!early || !((is_miss(op) && may_be_gone(st)) ||
+		if (!early || !((is_miss(op) && model_may_be_gone(st)) ||
 				fits(op, st)))
-			wrong(op, is_miss(op) ? "a miss without a cause" :
+			model_wrong(op, is_miss(op) ? "a miss without a cause" :
 			      "an answer that was never true");
 		model_drop(op);
 	}
@@ -560,92 +577,24 @@ void model_absent(struct sim_key *k, const char *cause)
 	absent(k, cause, false);
 }
 
-static struct sim_blob *joined(const struct sim_blob *a,
-			       const struct sim_blob *b)
+/* A get that wins when it is read: whose answer it is its token tells. */
+static struct sim_op *asker(struct sim_client *cl, const struct kfc_lookup *lk)
 {
-	struct sim_blob *j = blob_new(a->len + b->len);
+	const struct kfc_op *read = container_of(lk, struct kfc_op, lk);
+	char token[MP_META_OPAQUE_MAX + 1] = { 0 };
+	struct sim_op *op;
 
-	memcpy(j->bytes, a->bytes, a->len);
-	memcpy(j->bytes + a->len, b->bytes, b->len);
-	return j;
+	if (lk->key.p != read->key || !mp_from_meta(&read->req))
+		return NULL;
+	memcpy(token, read->req.meta.opaque, read->req.meta.opaque_len);
+	list_for_each_entry(op, &cl->fifo, fifo)
+		if (op->is_meta && op->opaque == strtoul(token, NULL, 10))
+			return op;
+	return NULL;
 }
 
-static struct sim_blob *counted(struct sim_op *op, const struct sim_blob *was)
-{
-	char num[MP_U64_MAX_LEN + 1];
-	struct sim_blob *b;
-	u32 len;
-	u64 v;
-
-	if (!is_number(was, &v))
-		wrong(op, "counted what is no number");
-	if (op->op == MP_INCR)
-		v += op->delta;
-	else
-		v = v > op->delta ? v - op->delta : 0;
-	len = sprintf(num, "%llu", v);
-	b = blob_new(max(len, was->len));
-	memset(b->bytes, ' ', b->len);
-	memcpy(b->bytes, num, len);
-	op->delta = v;	/* what the answer has to be */
-	return b;
-}
-
-static void set_expiry(struct sim_op *op, struct sim_state *st)
-{
-	if (op->exptime < 0) {
-		st->exp_lo = st->exp_hi = 1;
-	} else if (!op->exptime || op->exptime > 60 * 60 * 24 * 30) {
-		st->exp_lo = st->exp_hi = op->exptime;
-	} else {
-		st->exp_lo = op->now + op->exptime;
-		st->exp_hi = env_now + op->exptime;
-	}
-}
-
-/* What the key has to be after a command that stored. */
-static struct sim_state apply(struct sim_op *op, const struct sim_state *was,
-			      u64 order)
-{
-	struct sim_state st = *was;
-	bool fresh = op->op == MP_SET || op->op == MP_ADD ||
-		     op->op == MP_REPLACE || op->op == MP_CAS;
-	bool needs = op->op != MP_SET && op->op != MP_ADD;
-
-	op->line = "(a record)\r\n";
-	if (needs && !may_live(op, was))
-		wrong(op, "changed what was not there");
-	if (op->op == MP_ADD && !may_be_gone(was))
-		wrong(op, "added to what was there");
-	if ((op->op == MP_CAS || op->compares) && was->cas != op->cas)
-		wrong(op, "stored over another unique");
-	st.there = true;
-	st.order = st.cas = order;
-	if (fresh) {
-		st.val = blob_get(op->val);
-		st.flags = op->flags;
-		st.born = sim_steps;
-		set_expiry(op, &st);
-	} else if (op->op == MP_APPEND) {
-		st.val = joined(was->val, op->val);
-	} else if (op->op == MP_PREPEND) {
-		st.val = joined(op->val, was->val);
-	} else if (counts(op)) {
-		st.val = counted(op, was->val);
-		if (op->expires)
-			set_expiry(op, &st);
-	} else {	/* touch, gat: the unique stays */
-		st.val = blob_get(was->val);
-		st.cas = was->cas;
-		set_expiry(op, &st);
-	}
-	if (op->chooses)
-		st.cas = op->new_cas;
-	op->stored_cas = st.cas;
-	return st;
-}
-
-void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
+void kfc_saw_put(const struct kfc_lookup *lk, const struct kfc_rsv *r, u64 old,
+		 u64 value, u64 order)
 {
 	struct sim_client *cl = model_client();
 	bool early = old && kfc_slot_page(old) == kfc_slot_page(value);
@@ -654,13 +603,15 @@ void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 	struct sim_state st;
 
 	hash_log("put", order ^ value ^ old << 1);
+	if (cl && !op)
+		op = asker(cl, lk);
 	if (!op || !op->key || op->put)
 		sim_fail("a record that nobody asked for");
 	k = op->key;
 	if (lk->key.len != k->len || memcmp(lk->key.p, k->name, k->len))
-		wrong(op, "a record of another key");
+		model_wrong(op, "a record of another key");
 	if (order <= k->last_order || order <= op->order)
-		wrong(op, "order numbers are not in the order of operations");
+		model_wrong(op, "order numbers are not in the order of operations");
 	if (old)
 		was = occupant(&lk->pos, old);
 	if (was && !was->len && kfc_slot_tag(old) == lk->pos.tag) {
@@ -680,8 +631,9 @@ void kfc_saw_put(const struct kfc_lookup *lk, u64 old, u64 value, u64 order)
 	}
 	cl->evicts_tag = false;
 	if (k->cur.there && was != k)
-		wrong(op, "the key's older entry stays");
-	st = apply(op, &k->cur, order);
+		model_wrong(op, "the key's older entry stays");
+	st = sim_apply(op, &k->cur, order, lk->order && !lk->dead,
+		       r->attr.marks & KFC_REC_WON);
 	st.page = kfc_slot_page(value);
 	st.home = 0;
 	op->put = true;
@@ -796,13 +748,13 @@ void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 		absent(k, "refused by budget", false);
 		d->key = NULL;
 	} else if (is_writer()) {
-		absent(k, may_be_gone(&k->cur) ?:
+		absent(k, model_may_be_gone(&k->cur) ?:
 		       sim_env.c.log.failed ? "device error" :
 		       "evicted for space", false);
 	} else if (cl->now && takes_old(cl->now)) {
 		absent(k, "refused by budget", false);
-	} else if (may_be_gone(&k->cur)) {
-		absent(k, may_be_gone(&k->cur), false);
+	} else if (model_may_be_gone(&k->cur)) {
+		absent(k, model_may_be_gone(&k->cur), false);
 	} else if (cl->now && cl->now->op == MP_DELETE && cl->now->key == k) {
 		absent(k, "deleted", false);
 	} else {
@@ -818,13 +770,17 @@ static void counts_drop(struct drop *d, u32 which, u64 n)
 
 	if (!d->key && is_writer() && lives_counted(which, n))
 		return;
+	if (which == COUNTER(delete_hits) && cl->now->put) {
+		cl->now->removed = true;
+		return;
+	}
 	if (!d->key)
 		sim_fail("an eviction was counted that was none");
 	if (which == COUNTER(ev_index) && !d->full)
 		sim_fail("counted as evicted by a full index");
 	if (which == COUNTER(ev_space) && !is_writer())
 		sim_fail("counted as evicted for space");
-	if (which == COUNTER(reclaimed) && !may_be_gone(&d->was))
+	if (which == COUNTER(reclaimed) && !model_may_be_gone(&d->was))
 		sim_fail("counted as reclaimed, but it was alive");
 	if (which == COUNTER(ev_device) && !sim_read_errors &&
 	    !sim_write_errors && !sim_meta_errors && !sim_bad_pages &&
@@ -833,7 +789,7 @@ static void counts_drop(struct drop *d, u32 which, u64 n)
 		sim_fail("evicted for a device error, but there was none");
 	if (which == COUNTER(delete_hits)) {
 		if (cl->now->compares && cl->now->cas != d->was.cas)
-			wrong(cl->now, "deleted what has another unique");
+			model_wrong(cl->now, "deleted what has another unique");
 		cl->now->removed = true;
 	}
 	d->key = NULL;

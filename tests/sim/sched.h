@@ -30,6 +30,7 @@ enum sim_coin_kind {
 	SIM_RARE,	/* a rare branch in the code under test */
 	SIM_CAUSE,	/* why a miss was one; only counted */
 	SIM_MOVE,	/* where a record went; only counted */
+	SIM_TOLD,	/* what was done or answered; only counted */
 	SIM_KINDS
 };
 
@@ -55,6 +56,7 @@ struct sim_coin {
 	({ SIM_COIN_DEFINE(kind_, name_); (void)coin_p_; coin_.hits++; })
 #define sim_cause(name) SIM_NOTE(SIM_CAUSE, name)
 #define sim_move(name) SIM_NOTE(SIM_MOVE, name)
+#define sim_told(name) SIM_NOTE(SIM_TOLD, name)
 
 bool sim_flip(struct sim_coin *coin);
 void sim_coins_start(u64 seed, bool faults);

@@ -41,6 +41,7 @@ static void draw_config(void)
 	sim_cfg.value_max = 64 << sim_below(8);
 	sim_cfg.sets = sim_below(4) * 16;
 	sim_cfg.metas = sim_one_in(2) ? 0 : sim_below(100);
+	sim_cfg.binaries = sim_one_in(2) ? 0 : sim_below(100);
 	sim_cfg.latency_ms = sim_one_in(3) ? 0 : sim_below(40);
 	sim_cfg.pipeline = sim_one_in(2) ? 0 : sim_below(20);
 	/* Copies of what lies on the device that come and go all the time. */
@@ -51,7 +52,7 @@ static void draw_config(void)
 		sim_cfg.keys = 64 << sim_below(3);
 		sim_cfg.ops = 640;
 		sim_cfg.value_max = 512;
-		sim_cfg.sets = sim_cfg.metas = 0;
+		sim_cfg.sets = sim_cfg.metas = sim_cfg.binaries = 0;
 	}
 	cfg->slab_bytes = sim_cfg.slab_bytes;
 	cfg->memory_bytes = (u64)cfg->slab_bytes * sim_cfg.memory_slabs;

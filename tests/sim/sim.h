@@ -21,6 +21,7 @@ struct sim_cfg {
 	u32 value_max;
 	u32 sets;		/* of 100 commands, beside those of the mix */
 	u32 metas;		/* likewise */
+	u32 binaries;		/* of 100 connections */
 	u32 latency_ms;		/* most of a read that nothing delays */
 	u32 pipeline;		/* answers that a client leaves waiting */
 	u32 lives;		/* loads, one after the other */
@@ -82,6 +83,8 @@ struct sim_state {
 	u64 page;
 	u64 home;		/* of a copy: the slot without it, else 0 */
 	u64 born;		/* step that its oldest byte was stored at */
+	bool stale;
+	bool won;		/* somebody was told to refresh it */
 };
 
 struct sim_key {
@@ -124,11 +127,24 @@ struct sim_op {
 	u64 cas;
 	bool compares;		/* it does nothing where @cas is another */
 	bool chooses;		/* what it stores has the unique @new_cas */
-	bool expires;		/* a count that sets the expiry, too */
+	bool expires;		/* it sets the expiry, too */
+	bool vivifies;		/* on a miss it makes the item: */
+	s64 made_exptime;
+	u64 initial;
+	s64 recache;		/* R, 0 for none */
+	bool recache_late;	/* ... behind T */
+	bool invalidates;	/* I */
+	bool empties;		/* x */
+	bool drops;		/* where it is refused the older value goes */
 	bool is_meta;
 	bool quiet;
-	bool hit;		/* a meta get that found something */
-	u32 opaque;		/* of a meta command, 0 for none */
+	bool with_key;
+	u8 opcode;		/* of a binary command */
+	bool hit;		/* found; the answer shows what @asks says */
+	bool got_win;		/* ... and that this client is to refresh it */
+	bool won;		/* what it stored says so */
+	bool made;		/* it stored what @vivifies says */
+	u32 opaque;		/* of meta and binary commands, 0 for none */
 	u32 asks;		/* SIM_SHOWS_* that its answer is to have */
 	u64 new_cas;
 	u64 stored_cas;
@@ -160,6 +176,9 @@ struct sim_client {
 	bool evicts_tag;
 	struct kfc_pages kept;	/* for its reads */
 	bool want_end;		/* the line after a value is END */
+	bool binary;
+	bool quits;		/* it has said so */
+	u32 opaque;		/* last one given */
 	unsigned long stalled_to; /* it takes nothing before */
 };
 
@@ -191,6 +210,18 @@ struct sim_key *model_stray(const struct kfc_ipos *pos, u64 slot);
 void model_new_life(void);
 struct sim_blob *blob_get(struct sim_blob *b);
 
+bool model_may_live(const struct sim_op *op, const struct sim_state *st);
+const char *model_may_be_gone(const struct sim_state *st);
+void model_wrong(struct sim_op *op, const char *why) __attribute__((noreturn));
+
+/* effects.c: what commands mean */
+bool sim_counts(const struct sim_op *op);
+bool sim_is_number(const struct sim_blob *b, u64 *v);
+bool sim_wins(const struct sim_op *op, const struct sim_state *st, bool surely);
+bool sim_stores_stale(const struct sim_op *op, const struct sim_state *was);
+struct sim_state sim_apply(struct sim_op *op, const struct sim_state *was,
+			   u64 order, bool found, bool won);
+
 /* lives.c: the model, from one load to the next */
 void lives_start(void);
 void lives_next(void);
@@ -212,6 +243,11 @@ void sim_meta_command(struct sim_client *cl);
 size_t sim_meta_answer(struct sim_client *cl, struct sim_op *op, const char *p,
 		       size_t len);
 
+/* binary.c: binary commands and their answers */
+void sim_binary_command(struct sim_client *cl);
+size_t sim_binary_answer(struct sim_client *cl, const char *p, size_t len);
+void sim_binary_end(struct sim_client *cl);
+
 /* client.c */
 extern char sim_text[1 << 18];	/* used between two points only */
 struct sim_op *sim_new_op(struct sim_client *cl, enum mp_op kind,
@@ -219,6 +255,8 @@ struct sim_op *sim_new_op(struct sim_client *cl, enum mp_op kind,
 void sim_send(struct sim_client *cl, struct sim_op *op, size_t len);
 void sim_answered(struct sim_client *cl, struct sim_op *op, const char *line,
 		  const struct sim_state *got);
+void sim_dropped(struct sim_client *cl, struct sim_op *op);
+bool sim_flush_begin(void);
 struct sim_blob *sim_random_value(void);
 s64 sim_random_expiry(void);
 struct sim_key *sim_random_key(void);
