@@ -213,6 +213,53 @@ static void test_one_winner(void **state)
 	end(&w);
 }
 
+/* Who goes before the object is read does not win. */
+static void test_none_who_has_gone(void **state)
+{
+	struct env_client other;
+	struct where w;
+
+	begin(&w, true);
+	env_client_init(&w.e, &other);
+	ASK("HD\r\n", "ms s 1 T90\r\nx\r\n");
+	ASK("HD\r\n", "md s I\r\n");
+	out(&w);
+	w.e.d.defer = true;
+	env_feed(&w.e, &other, "mg s v\r\n", 8);
+	assert_int_equal(other.cl.inflight, 1);
+	kfc_out_drop(&other.cl.out);
+	kfc_client_close(&other.cl);
+	while (w.e.d.nr)
+		env_complete(&w.e, 0);
+	env_events(&other);
+	w.e.d.defer = false;
+	ASK("VA 1 X W\r\nx\r\n", "mg s v\r\n");
+	env_client_exit(&w.e, &other);
+	end(&w);
+}
+
+/* Of a long value a get reads a part: too little to write it anew. */
+static void test_long_and_stale(void **state)
+{
+	static char value[60000];
+	struct where w;
+	const char *a;
+
+	begin(&w, true);
+	w.e.c.window = 4;
+	memset(value, 'v', sizeof(value));
+	assert_string_equal(env_set(&w.e, &w.ec, "set", "l", 0, 0, value,
+				    sizeof(value), ""), "STORED\r\n");
+	ASK("HD\r\n", "md l I\r\n");
+	out(&w);
+	ASK("HD s60000 X\r\n", "mg l s\r\n");
+	a = env_ask(&w.e, &w.ec, "mg l v\r\n");
+	assert_memory_equal(a, "VA 60000 X\r\nvvv", 15);
+	a = env_ask(&w.e, &w.ec, "mg l v N30\r\n");
+	assert_memory_equal(a, "VA 60000 X W\r\nvvv", 17);
+	end(&w);
+}
+
 /* Who may be somebody else is told nothing that others then are not. */
 static void forged_on(bool device)
 {
@@ -547,6 +594,8 @@ int main(void)
 		cmocka_unit_test(test_meta_device),
 		cmocka_unit_test(test_last_access),
 		cmocka_unit_test(test_one_winner),
+		cmocka_unit_test(test_none_who_has_gone),
+		cmocka_unit_test(test_long_and_stale),
 		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_binary_memory),
 		cmocka_unit_test(test_binary_device),
