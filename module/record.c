@@ -298,17 +298,17 @@ enum kfc_search kfc_page_search(struct page **pages, const struct kfc_key *key,
 		u32 meta = le32_to_cpu(smp_load_acquire(&h->meta));
 		u32 klen = lens & 0xff, vlen = lens >> 8;
 		u32 head = kfc_rec_head(klen, meta);
-		u64 order = le64_to_cpu(h->order);
 
 		if (!klen || off + head > KFC_PAGE)
 			break;
-		if ((meta & KFC_REC_STATE) == KFC_REC_LIVE && order >= best &&
-		    meta >> 8 == (pos->tag & KFC_REC_TAG)) {
+		if ((meta & KFC_REC_STATE) == KFC_REC_LIVE &&
+		    meta >> 8 == (pos->tag & KFC_REC_TAG) &&
+		    le64_to_cpu(h->order) >= best) {
 			bool same = klen == key->len &&
 				    !memcmp(h + 1, key->p, klen);
 
 			if (same || same_tag(h, klen, ix, pos, hkey)) {
-				best = order;
+				best = le64_to_cpu(h->order);
 				res = same ? KFC_FOUND : KFC_OTHER_KEY;
 				rec->pages = pages;
 				rec->off = off;
