@@ -255,9 +255,8 @@ static void drop_dead(const struct kfc_sweep *sw, const struct kfc_sum_entry *e,
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
 	lock = kfc_index_lock(&c->index, &pos);
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &pos);
 	/* What may come before it is committed under the same lock. */
-	old = slot ? *slot : 0;
+	old = kfc_index_look(&c->index, &pos, &slot);
 	if (old && kfc_slot_page(kfc_slot_home(c, &pos, old)) ==
 	    first + kfc_sum_page_of(e) &&
 	    kfc_summary_meant(c, sw->b ? NULL : &sw->sum, nr, e, &pos, old)) {

@@ -21,7 +21,8 @@
  * nothing looks whether the group has moved meanwhile, and who finds a slot
  * unchanged knows that nothing has become of the entry since. Without the
  * lock, in an RCU section, a slot is changed by cmpxchg alone: one that has
- * been moved can't be taken for what it was.
+ * been moved can't be taken for what it was. So "fetched" may change under the
+ * lock, too, and nothing else: slots are read with READ_ONCE there as well.
  */
 #include <linux/lockdep.h>
 #include <linux/math64.h>
@@ -191,7 +192,7 @@ static u64 *find_empty(u64 *s)
 
 	kfc_saw_lines(1);
 	for (i = 0; i < KFC_LINE_SLOTS; i++)
-		if (!s[i])
+		if (!READ_ONCE(s[i]))
 			return &s[i];
 	return NULL;
 }
@@ -246,7 +247,7 @@ u64 *kfc_index_place(struct kfc_index *ix, const struct kfc_ipos *pos)
 	home = line_slots(ix, level, line_at(pos, level));
 	for (n = 0; n < KFC_LINE_SLOTS; n++) {
 		s = &home[(start + n) % KFC_LINE_SLOTS];
-		if (!(*s & KFC_SLOT_FETCHED))
+		if (!(READ_ONCE(*s) & KFC_SLOT_FETCHED))
 			return s;
 	}
 	return &home[start];
@@ -262,10 +263,13 @@ static bool lies_elsewhere(struct kfc_index *ix, u32 level, u32 line)
 		u64 *s = line_slots(ix, level, sibling(level, line, n));
 
 		kfc_saw_lines(1);
-		for (i = 0; i < KFC_LINE_SLOTS; i++)
-			if (s[i] && ((kfc_slot_tag(s[i]) >> bits) ^ line) %
-				    lines == 0)
+		for (i = 0; i < KFC_LINE_SLOTS; i++) {
+			u64 v = READ_ONCE(s[i]);
+
+			if (v && ((kfc_slot_tag(v) >> bits) ^ line) %
+				 lines == 0)
 				return true;
+		}
 	}
 	return false;
 }
@@ -284,7 +288,7 @@ void kfc_index_clear(struct kfc_index *ix, const struct kfc_ipos *pos,
 	u32 level = level_of(ix, pos), line = line_at(pos, level);
 	u64 *home = line_slots(ix, level, line);
 	u8 *over = over_of(ix, level, line);
-	u64 old = *slot;
+	u64 old = READ_ONCE(*slot);
 
 	lockdep_assert_held(kfc_index_lock(ix, pos));
 	WRITE_ONCE(*slot, 0);

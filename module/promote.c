@@ -158,8 +158,7 @@ static void demote(struct kfc_cache *c, struct page **pages, u64 page,
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &lk.pos);
 	lock = kfc_index_lock(&c->index, &lk.pos);
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &lk.pos);
-	old = slot ? *slot : 0;
+	old = kfc_index_look(&c->index, &lk.pos, &slot);
 	if (!old || kfc_slot_page(old) != page ||
 	    WARN_ON_ONCE(!kfc_store_meant(c, pages, &lk)))
 		goto unlock;

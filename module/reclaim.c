@@ -146,8 +146,7 @@ static void drop_entry(struct kfc_cache *c, struct kfc_slab *s,
 	kfc_index_locate(&c->index, le64_to_cpu(e->hash), &pos);
 	lock = kfc_index_lock(&c->index, &pos);
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &pos);
-	old = slot ? *slot : 0;
+	old = kfc_index_look(&c->index, &pos, &slot);
 	if (old && kfc_slot_page(kfc_slot_home(c, &pos, old)) == page &&
 	    kfc_summary_meant(c, sm, nr, e, &pos, old)) {
 		kfc_index_clear(&c->index, &pos, slot);
@@ -188,9 +187,8 @@ void kfc_sweep_lines(struct kfc_cache *c, u32 from, u32 to, enum kfc_evict why,
 		spin_lock(lock);
 		v = kfc_index_group(&c->index, &at, &nr);
 		for (i = 0; i < nr; i++) {
+			u64 old = READ_ONCE(v[i]);
 			struct kfc_slab *s;
-
-			u64 old = v[i];
 
 			if (!old)
 				continue;

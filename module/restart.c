@@ -347,9 +347,8 @@ static void kfc_drop_at(struct kfc_cache *c, const struct kfc_ipos *pos)
 	u64 *slot, old;
 
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, pos);
+	old = kfc_index_look(&c->index, pos, &slot);
 	if (slot) {
-		old = *slot;
 		kfc_index_clear(&c->index, pos, slot);
 		kfc_slot_gone(c, pos, old);
 		c->restart->restored--;
@@ -371,7 +370,7 @@ static void kfc_drop_range(struct kfc_cache *c, u32 range)
 		spin_lock(lock);
 		v = kfc_index_group(&c->index, &at, &nr);
 		for (i = 0; i < nr; i++) {
-			u64 old = v[i];
+			u64 old = READ_ONCE(v[i]);
 
 			if (!old)
 				continue;
@@ -611,7 +610,7 @@ bool kfc_restart_forget(struct kfc_cache *c, const struct kfc_ipos *pos)
 	if (later && rs->nr_forget < KFC_FORGETS)
 		rs->forget[rs->nr_forget++] = *pos;
 	else if (later)
-		rs->state[range] = KFC_RANGE_LOST;
+		WRITE_ONCE(rs->state[range], KFC_RANGE_LOST);
 	spin_unlock(&rs->lock);
 	return later;
 }

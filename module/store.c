@@ -125,7 +125,7 @@ void kfc_store_used(struct kfc_cache *c, const struct kfc_lookup *lk)
  * On the device a page does not change while the slab is pinned.
  */
 static bool unchanged(struct kfc_cache *c, const struct kfc_lookup *lk,
-		      const u64 *slot)
+		      u64 slot)
 {
 	struct kfc_rec rec;
 	struct kfc_buf *b;
@@ -134,10 +134,10 @@ static bool unchanged(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (!slot)
 		return !lk->order && !lk->pinned;
 	rcu_read_lock();
-	b = rcu_dereference(kfc_slab_of(&c->log, *slot)->buf);
+	b = rcu_dereference(kfc_slab_of(&c->log, slot)->buf);
 	if (!b)
-		same = lk->pinned && kfc_slot_same(*slot, lk->slot);
-	else if (search_memory(c, b, lk, *slot, &rec) == KFC_FOUND)
+		same = lk->pinned && kfc_slot_same(slot, lk->slot);
+	else if (search_memory(c, b, lk, slot, &rec) == KFC_FOUND)
 		same = rec.order == lk->order;
 	else
 		same = !lk->order;
@@ -201,16 +201,16 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
 	u32 pages = kfc_rec_pages(r->off, r->head + r->vlen);
-	bool full = false, added;
 	u64 *slot, old, value;
+	bool added;
 
 	value = kfc_slot_make(lk->pos.tag, kfc_class_of(pages),
 			      kfc_log_page(&c->log, r));
 	if (r->attr.fetched)
 		value |= KFC_SLOT_FETCHED;
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &lk->pos);
-	if (only_if && (kfc_rare("put_again") || !unchanged(c, lk, slot))) {
+	old = kfc_index_look(&c->index, &lk->pos, &slot);
+	if (only_if && (kfc_rare("put_again") || !unchanged(c, lk, old))) {
 		spin_unlock(lock);
 		return -EAGAIN;
 	}
@@ -222,17 +222,15 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		return -EAGAIN;
 	}
 	/* Before the new record is there: it would hide the other one. */
-	if (slot && takes_place(c, lk, *slot))
+	if (slot && takes_place(c, lk, old))
 		kfc_count(c, ev_tag);
 	kfc_log_commit(c, r, lk->key.hash, *order);
 	added = !slot;
-	if (added) {
+	if (added)
 		slot = kfc_index_place(&c->index, &lk->pos);
-		full = *slot;
-	}
 	/* kfc_slot_come() for what is no copy. */
 	atomic_inc(&r->slab->live);
-	old = *slot;
+	old = READ_ONCE(*slot);
 	/* The record is whole before a lookup can follow the slot. */
 	smp_store_release(slot, value);
 	kfc_saw_put(lk, r, old, value, *order);
@@ -244,7 +242,8 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 		kfc_index_added(&c->index);
 	kfc_slab_put_hold(c, r->slab);
 	kfc_count(c, total_items);
-	if (unlikely(full)) {
+	/* Another one's place, as its group was full. */
+	if (unlikely(added && old)) {
 		kfc_count(c, ev_index);
 		index_full(c);
 	}
@@ -276,9 +275,9 @@ int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
 			      kfc_log_page(&c->log, r));
 	spin_lock(lock);
 	now = kfc_now(c);
-	slot = kfc_index_find(&c->index, &lk->pos);
-	if (!slot || !kfc_slot_same(*slot, lk->slot) ||
-	    !kfc_slot_fetched(&c->log, *slot) ||
+	old = kfc_index_look(&c->index, &lk->pos, &slot);
+	if (!slot || !kfc_slot_same(old, lk->slot) ||
+	    !kfc_slot_fetched(&c->log, old) ||
 	    lk->order < READ_ONCE(c->valid_from) ||
 	    (r->attr.exptime && r->attr.exptime <= now)) {
 		spin_unlock(lock);
@@ -288,7 +287,7 @@ int kfc_store_move(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (!r->attr.home)
 		kfc_expire_keep(r->slab, lk->order);
 	kfc_slot_come(c, &lk->pos, value);
-	old = *slot;
+	old = READ_ONCE(*slot);
 	/* As in kfc_store_put(). */
 	smp_store_release(slot, value);
 	kfc_saw_move(lk, old, value, now);
@@ -369,15 +368,13 @@ int kfc_store_remove(struct kfc_cache *c, const struct kfc_lookup *lk)
 {
 	spinlock_t *lock = kfc_index_lock(&c->index, &lk->pos);
 	int err = -EAGAIN;
-	u64 *slot;
+	u64 *slot, old;
 
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &lk->pos);
+	old = kfc_index_look(&c->index, &lk->pos, &slot);
 	/* Without a number it is the slot that was meant, no later one. */
-	if (slot && (lk->order || kfc_slot_same(*slot, lk->slot)) &&
-	    unchanged(c, lk, slot)) {
-		u64 old = *slot;
-
+	if (slot && (lk->order || kfc_slot_same(old, lk->slot)) &&
+	    unchanged(c, lk, old)) {
 		kfc_index_clear(&c->index, &lk->pos, slot);
 		kfc_slot_gone(c, &lk->pos, old);
 		err = 0;
@@ -406,7 +403,7 @@ int kfc_store_enter(struct kfc_cache *c, const struct kfc_ipos *pos, u64 value)
 		goto unlock;
 	err = -ENOSPC;
 	slot = kfc_index_place(&c->index, pos);
-	if (*slot)
+	if (READ_ONCE(*slot))
 		goto unlock;
 	kfc_slot_come(c, pos, value);
 	/* Pairs with the acquire in find_at(). */
@@ -433,16 +430,14 @@ bool kfc_store_forget(struct kfc_cache *c, const struct kfc_lookup *lk)
 	struct kfc_rec rec;
 	struct kfc_buf *b;
 	bool gone = false;
-	u64 *slot;
+	u64 *slot, old;
 
 	if (kfc_restart_forget(c, &lk->pos))
 		return false;
 	rcu_read_lock();
 	spin_lock(lock);
-	slot = kfc_index_find(&c->index, &lk->pos);
+	old = kfc_index_look(&c->index, &lk->pos, &slot);
 	if (slot) {
-		u64 old = *slot;
-
 		b = rcu_dereference(kfc_slab_of(&c->log, old)->buf);
 		if (!b || search_memory(c, b, lk, old, &rec) == KFC_FOUND) {
 			kfc_index_clear(&c->index, &lk->pos, slot);
