@@ -165,8 +165,8 @@ static void kfc_in_open(struct kfc_conn *c)
 static enum kfc_step kfc_conn_drain(struct kfc_conn *c)
 {
 	kfc_upload_unwait(c);
-	c->state = KFC_CONN_DRAIN;
-	c->last = jiffies;
+	WRITE_ONCE(c->state, KFC_CONN_DRAIN);
+	WRITE_ONCE(c->last, jiffies);
 	return KFC_STEP_REST;
 }
 
@@ -195,7 +195,7 @@ bool kfc_conn_drained(const struct kfc_conn *c, bool less)
 static void kfc_conn_received(struct kfc_conn *c, struct kfc_budget *b, int n)
 {
 	b->bytes -= n;
-	c->last = jiffies;
+	WRITE_ONCE(c->last, jiffies);
 	kfc_count_add(c->client.cache, bytes_read, n);
 }
 
@@ -249,7 +249,7 @@ static enum kfc_step kfc_conn_refuse(struct kfc_conn *c,
 	kfc_cmd_no_memory(&c->client, req);
 	c->nomem = 0;
 	c->swallow = swallow;
-	c->state = KFC_CONN_SWALLOW;
+	WRITE_ONCE(c->state, KFC_CONN_SWALLOW);
 	return KFC_STEP_ON;
 }
 
@@ -291,7 +291,7 @@ static enum kfc_step kfc_conn_upload(struct kfc_conn *c,
 	if (!ret) {
 		c->nomem = 0;
 		c->rpos = c->rlen;
-		c->state = KFC_CONN_VALUE;
+		WRITE_ONCE(c->state, KFC_CONN_VALUE);
 		return KFC_STEP_ON;
 	}
 	kfc_upload_end(c);
@@ -315,7 +315,7 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 	if (has_value && kfc_cmd_too_large(&c->client, req)) {
 		c->rpos += used;
 		c->swallow = (u64)req->vlen + mp_value_tail(req);
-		c->state = KFC_CONN_SWALLOW;
+		WRITE_ONCE(c->state, KFC_CONN_SWALLOW);
 		return KFC_STEP_ON;
 	}
 	if (has_value) {
@@ -368,7 +368,7 @@ static enum kfc_step kfc_conn_error(struct kfc_conn *c,
 		return kfc_conn_drain(c);
 	if (err->swallow) {
 		c->swallow = err->swallow;
-		c->state = KFC_CONN_SWALLOW;
+		WRITE_ONCE(c->state, KFC_CONN_SWALLOW);
 	}
 	return KFC_STEP_ON;
 }
@@ -431,7 +431,7 @@ static enum kfc_step kfc_conn_store(struct kfc_conn *c)
 	}
 done:
 	kfc_upload_end(c);
-	c->state = KFC_CONN_COMMAND;
+	WRITE_ONCE(c->state, KFC_CONN_COMMAND);
 	return KFC_STEP_ON;
 }
 
@@ -478,7 +478,7 @@ static enum kfc_step kfc_conn_swallow(struct kfc_conn *c, struct kfc_budget *b)
 	c->rpos += part;
 	c->swallow -= part;
 	if (!c->swallow) {
-		c->state = KFC_CONN_COMMAND;
+		WRITE_ONCE(c->state, KFC_CONN_COMMAND);
 		return KFC_STEP_ON;
 	}
 	return kfc_in_fill(c, b);
@@ -513,7 +513,7 @@ static int kfc_conn_send(struct kfc_conn *c)
 	} while (!ret && more > 0);
 	c->unfed = !ret && more < 0;
 	if (sent) {
-		c->last = jiffies;
+		WRITE_ONCE(c->last, jiffies);
 		kfc_count_add(c->client.cache, bytes_written, sent);
 	}
 	/* What AF_UNIX says without memory; it took nothing then. */
@@ -679,14 +679,14 @@ void kfc_conn_close(struct kfc_conn *c)
 	kfc_conn_unhook(c);
 	kfc_upload_unwait(c);
 	kfc_upload_end(c);
-	c->state = KFC_CONN_DRAIN;	/* nothing unparsed counts */
+	WRITE_ONCE(c->state, KFC_CONN_DRAIN);	/* nothing unparsed counts */
 	kfc_in_open(c);
 	kfc_in_close(c);
 	kfc_out_drop(&c->client.out);
 	kfc_client_close(&c->client);
 	sock_release(c->sock);
 	c->sock = NULL;
-	c->state = KFC_CONN_CLOSED;
+	WRITE_ONCE(c->state, KFC_CONN_CLOSED);
 
 	atomic_dec(&w->nr_conns);
 	kfc_listener_gone(net);

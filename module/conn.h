@@ -91,7 +91,7 @@ enum kfc_conn_state {
  * @state_change: the socket's own callback
  * @write_space: the socket's own callback
  * @data_ready: the socket's own callback
- * @state: enum kfc_conn_state
+ * @state: enum kfc_conn_state; READ_ONCE elsewhere
  * @drained: there was nothing more in the socket, and no callback since
  * @blocked: the socket takes no more; wait for write_space
  * @unfed: the next part of its answers could not be had yet
@@ -108,7 +108,8 @@ enum kfc_conn_state {
  * @upcost: how much of it is wanted; net->upload_lock
  * @upwaits: the owner's note of @upwait
  * @nomem: jiffies since when there is no memory for a value, 0 for there is
- * @last: jiffies when a byte last came or went, or KFC_CONN_DRAIN began
+ * @last: jiffies when a byte last came or went, or KFC_CONN_DRAIN began;
+ *	READ_ONCE elsewhere
  *
  * All fields belong to the owner's thread where nothing else is said.
  */

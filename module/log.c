@@ -84,8 +84,9 @@ static bool reserve_in(struct kfc_log *l, struct kfc_slab *s,
 	r->slab = s;
 	r->pages = &b->pages[r->slab_off / KFC_PAGE];
 	r->off = r->slab_off % KFC_PAGE;
-	r->nr = s->nr_recs++;
-	s->end = end;
+	r->nr = s->nr_recs;
+	WRITE_ONCE(s->nr_recs, r->nr + 1);
+	WRITE_ONCE(s->end, end);
 	atomic_inc(&s->holds);
 	/*
 	 * The chain of records in a page must be whole as soon as anything

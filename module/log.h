@@ -72,7 +72,7 @@ struct kfc_buf {
  *	that have expired; falls while it is OPEN, the writer thread's later on
  * @opened: kfc_now() when it was opened in this life, 0 in an earlier load;
  *	written under the head's lock
- * @nr_recs: records; written under the head's lock while OPEN
+ * @nr_recs: records; written under the head's lock while OPEN, READ_ONCE then
  * @end: where the last record ends; likewise
  * @home: its number among the slabs of its device; constant
  * @state: enum kfc_slab_state; log->lock
@@ -148,7 +148,7 @@ enum kfc_head_kind {
  * @drain: DRAIN slabs
  * @held: those of them that reads pin on a device that takes its time
  * @bufs: buffers without a slab, zeroed
- * @nr_free: length of @free
+ * @nr_free: length of @free; @lock, READ_ONCE elsewhere, as the next ones
  * @nr_ready: length of @ready
  * @nr_stored: length of @stored
  * @nr_out: slabs that left with a device that has failed
@@ -173,7 +173,7 @@ enum kfc_head_kind {
  * @orphans: pages that a socket still held when their buffer was reused, with
  *	our reference; writer thread alone
  * @nr_orphans: how many; READ_ONCE elsewhere
- * @max_orphans: how many there may be; writer thread alone
+ * @max_orphans: how many there may be; likewise
  * @expire: expire.c's own; writer thread alone
  * @wait: where the writer thread sleeps
  * @task: the writer thread
@@ -403,7 +403,7 @@ static inline u64 kfc_slab_seed(const struct kfc_log *l, u64 seq)
 /* True while so many pages are with sockets that answers are to be copied. */
 static inline bool kfc_log_lent_out(const struct kfc_log *l)
 {
-	return READ_ONCE(l->nr_orphans) > l->max_orphans / 2;
+	return READ_ONCE(l->nr_orphans) > READ_ONCE(l->max_orphans) / 2;
 }
 
 /* writer.c */

@@ -105,7 +105,7 @@ int kfc_buf_add(struct kfc_log *l)
 	list_add_tail(&b->list, &l->bufs);
 	spin_unlock(&l->lock);
 	WRITE_ONCE(l->nr_bufs, l->nr_bufs + 1);
-	l->max_orphans = max_orphans(l, l->nr_bufs);
+	WRITE_ONCE(l->max_orphans, max_orphans(l, l->nr_bufs));
 	return 0;
 }
 
@@ -124,7 +124,7 @@ void kfc_buf_remove(struct kfc_log *l, struct kfc_buf *b)
 	spin_unlock(&l->lock);
 	buf_free(l, b);
 	WRITE_ONCE(l->nr_bufs, l->nr_bufs - 1);
-	l->max_orphans = max_orphans(l, l->nr_bufs);
+	WRITE_ONCE(l->max_orphans, max_orphans(l, l->nr_bufs));
 }
 
 /**
@@ -295,12 +295,12 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 		s = list_first_entry_or_null(&l->ready, struct kfc_slab, list);
 	if (s) {
 		list_del_init(&s->list);
-		l->nr_ready -= !copies;
+		WRITE_ONCE(l->nr_ready, l->nr_ready - !copies);
 		WRITE_ONCE(s->kept, kind != KFC_HEAD_NEW);
-		l->nr_new += !s->kept;
+		WRITE_ONCE(l->nr_new, l->nr_new + !s->kept);
 		WRITE_ONCE(s->opened, kfc_now(c));
-		s->nr_recs = 0;
-		s->end = 0;
+		WRITE_ONCE(s->nr_recs, 0);
+		WRITE_ONCE(s->end, 0);
 		atomic64_set(&s->max_order, 0);
 		atomic_set(&s->holds, 1);
 		kfc_expire_open(s, atomic64_read(&c->order));

@@ -95,7 +95,7 @@ static bool kfc_upload_charge(struct kfc_conn *c, u64 cost)
 	ok = (!first || first == c) &&
 	     net->upload_used + cost <= net->cache->cfg.upload_bytes;
 	if (ok) {
-		net->upload_used += cost;
+		WRITE_ONCE(net->upload_used, net->upload_used + cost);
 		list_del_init(&c->upwait);
 		kfc_upload_next(net);
 	} else {
@@ -115,7 +115,7 @@ static bool kfc_upload_charge(struct kfc_conn *c, u64 cost)
 static void kfc_upload_uncharge(struct kfc_net *net, u64 cost)
 {
 	spin_lock(&net->upload_lock);
-	net->upload_used -= cost;
+	WRITE_ONCE(net->upload_used, net->upload_used - cost);
 	kfc_upload_next(net);
 	spin_unlock(&net->upload_lock);
 }

@@ -137,7 +137,7 @@ struct kfc_listener {
  * @upload_lock: what follows; taken in workers only
  * @uploads: struct kfc_upload, oldest first
  * @upload_waiters: struct kfc_conn that wait for budget, first come first served
- * @upload_used: bytes reserved of cfg.upload_bytes
+ * @upload_used: bytes reserved of cfg.upload_bytes; READ_ONCE elsewhere
  * @upload_victim: an upload that was told to go and is not gone yet
  */
 struct kfc_net {

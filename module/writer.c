@@ -186,7 +186,7 @@ static bool take_buf(struct kfc_log *l, struct kfc_slab *s)
 		return false;
 	rcu_assign_pointer(s->buf, NULL);
 	spin_lock(&l->lock);
-	l->nr_new -= !s->kept;
+	WRITE_ONCE(l->nr_new, l->nr_new - !s->kept);
 	spin_unlock(&l->lock);
 	list_add_tail(&b->list, &l->dirty);
 	return true;
@@ -293,10 +293,10 @@ static void put_free(struct kfc_log *l, struct kfc_slab *s)
 		list_move_tail(&s->list, &l->copy_free);
 	} else if (kfc_slab_lost(l, s) && !READ_ONCE(l->failed)) {
 		list_move_tail(&s->list, &kfc_slab_member(l, s)->out);
-		l->nr_out++;
+		WRITE_ONCE(l->nr_out, l->nr_out + 1);
 	} else {
 		list_move_tail(&s->list, &l->free);
-		l->nr_free++;
+		WRITE_ONCE(l->nr_free, l->nr_free + 1);
 	}
 }
 
@@ -466,8 +466,8 @@ static bool make_ready(struct kfc_cache *c)
 		return kfc_spare_buf(c);
 	spin_lock(&l->lock);
 	kfc_buf_give(l, s, &l->ready);
-	l->nr_free--;
-	l->nr_ready++;
+	WRITE_ONCE(l->nr_free, l->nr_free - 1);
+	WRITE_ONCE(l->nr_ready, l->nr_ready + 1);
 	if (l->nr_ready > kfc_carry_reserve(c)) {
 		starved = l->starved;
 		l->starved = false;
@@ -520,7 +520,7 @@ static void keep_free(struct kfc_cache *c)
 	/* Free slabs ahead of need, so that no set waits for a reclaim. */
 	if (c->nr_devs && !READ_ONCE(l->failed) && list_empty(&l->drain) &&
 	    (kfc_rare("reclaim_early") ||
-	     l->nr_free + l->nr_ready <= want_ready(c)))
+	     l->nr_free + READ_ONCE(l->nr_ready) <= want_ready(c)))
 		reclaim_slab(c, first_that_takes(c, &l->stored));
 }
 
@@ -556,21 +556,21 @@ static void leave_unused(struct kfc_log *l, struct kfc_member *m)
 		if (s->dev != m->nr)
 			continue;
 		list_move_tail(&s->list, &m->out);
-		l->nr_free--;
-		l->nr_out++;
+		WRITE_ONCE(l->nr_free, l->nr_free - 1);
+		WRITE_ONCE(l->nr_out, l->nr_out + 1);
 	}
 	list_for_each_entry_safe(s, next, &l->ready, list) {
 		struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
 
 		if (s->dev != m->nr)
 			continue;
-		l->nr_ready--;
+		WRITE_ONCE(l->nr_ready, l->nr_ready - 1);
 		m->unwritten--;
 		rcu_assign_pointer(s->buf, NULL);
 		list_add_tail(&b->list, &l->bufs);
 		WRITE_ONCE(s->state, KFC_SLAB_FREE);
 		list_move_tail(&s->list, &m->out);
-		l->nr_out++;
+		WRITE_ONCE(l->nr_out, l->nr_out + 1);
 	}
 	spin_unlock(&l->lock);
 }
@@ -611,8 +611,8 @@ static void give_up(struct kfc_cache *c)
 	spin_lock(&l->lock);
 	for (nr = 0; nr < l->nr_members; nr++)
 		list_splice_init(&l->members[nr].out, &l->free);
-	l->nr_free += l->nr_out;
-	l->nr_out = 0;
+	WRITE_ONCE(l->nr_free, l->nr_free + l->nr_out);
+	WRITE_ONCE(l->nr_out, 0);
 	spin_unlock(&l->lock);
 	/* Nobody needs to wait for the device any more. */
 	if (c->space)
@@ -659,7 +659,7 @@ bool kfc_log_step(struct kfc_cache *c)
 	did |= clean_bufs(c);
 	did |= kfc_pressure_ease(c);
 	did |= adjust_bufs(c);
-	if (l->nr_ready < want_ready(c))
+	if (READ_ONCE(l->nr_ready) < want_ready(c))
 		did |= make_ready(c);
 	else
 		keep_free(c);
