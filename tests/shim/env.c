@@ -43,7 +43,7 @@ bool kfc_out_copy(struct kfc_out *o, const void *p, u32 len)
 	return true;
 }
 
-static char piece[KFC_OUT_PIECE];
+static _Thread_local char piece[KFC_OUT_PIECE];
 
 char *kfc_out_reserve(struct kfc_out *o, u32 len)
 {
@@ -620,6 +620,15 @@ void env_client_exit(struct env *e, struct env_client *ec)
 	free(ec->answer);
 }
 
+/* Time passes, the device and the writer go on. */
+maybe void env_busy(struct env *e)
+{
+	jiffies += 10;
+	some_io(e);
+	kfc_log_step(&e->c);
+	kfc_restart_step(&e->c);
+}
+
 /* Run a request to its end. Returns false when it was refused by quit. */
 static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 		const struct kfc_value *val)
@@ -635,11 +644,7 @@ static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 		case KFC_CMD_MORE:
 			break;
 		case KFC_CMD_BUSY:
-			/* Time passes, the device and the writer go on. */
-			jiffies += 10;
-			some_io(e);
-			kfc_log_step(&e->c);
-			kfc_restart_step(&e->c);
+			env_busy(e);
 			break;
 		case KFC_CMD_WAIT:
 			while (ec->cl.waiting) {

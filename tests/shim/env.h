@@ -116,6 +116,7 @@ void env_complete_of(struct env_dev *d, u32 nth);
 void env_client_init(struct env *e, struct env_client *ec);
 void env_client_exit(struct env *e, struct env_client *ec);
 void env_events(struct env_client *ec);
+void env_busy(struct env *e);
 size_t env_step(struct env *e, struct env_client *ec, const char *bytes,
 		size_t len, u64 *swallow, bool *close);
 bool env_feed(struct env *e, struct env_client *ec, const char *bytes,

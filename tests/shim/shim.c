@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 #include "shim.h"
 
+#ifndef KFC_THREADS
 int shim_rcu_depth;
+#endif
 int shim_fail_alloc;
 char shim_warning[512];
 int shim_warnings;
@@ -49,7 +51,7 @@ void shim_flush_work(struct work_struct *w, bool run)
 	}
 }
 
-#else
+#elif !defined(KFC_THREADS)
 
 static struct work_struct *works;
 
@@ -106,19 +108,21 @@ struct page *alloc_page(gfp_t gfp)
 	/* Pages that nobody asked to be zeroed hold old bytes. */
 	memset(p->mem, gfp & __GFP_ZERO ? 0 : shim_poison, PAGE_SIZE);
 	p->refs = 1;
-	shim_pages++;
+	__atomic_fetch_add(&shim_pages, 1, __ATOMIC_RELAXED);
 	return p;
 }
 
 void put_page(struct page *p)
 {
-	assert(p->refs > 0);
-	if (--p->refs)
+	int refs = __atomic_sub_fetch(&p->refs, 1, __ATOMIC_ACQ_REL);
+
+	assert(refs >= 0);
+	if (refs)
 		return;
 	memset(p->mem, shim_poison, PAGE_SIZE);
 	free(p->mem);
 	kfree(p);
-	shim_pages--;
+	__atomic_fetch_sub(&shim_pages, 1, __ATOMIC_RELAXED);
 }
 
 void get_random_bytes(void *p, size_t n)

@@ -2,7 +2,8 @@
 /*
  * The part of the kernel that the store needs, in user space and with one
  * thread: locks check that they are not taken twice, memory is malloc's so
- * that the sanitizers see every access, RCU sections are counted.
+ * that the sanitizers see every access, RCU sections are counted. With
+ * KFC_THREADS there may be more, see threads.h.
  */
 #ifndef KFC_SHIM_H
 #define KFC_SHIM_H
@@ -372,6 +373,9 @@ extern u64 shim_lines;
 
 #ifdef KFC_SIM
 #include "points.h"
+#endif
+#ifdef KFC_THREADS
+#include "threads.h"
 #endif
 
 #endif /* KFC_SHIM_H */
