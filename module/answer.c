@@ -141,8 +141,8 @@ static void put_meta(struct kfc_client *cl, const struct mp_req *req,
  * @res: the result
  * @cas: with KFC_STORED the unique of what was stored
  *
- * Nothing is said where the client does not want it. Context: the client's
- * thread.
+ * Nothing is said where the client does not want it, nor of a key of a text get
+ * for want of memory: it is a miss. Context: the client's thread.
  */
 void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
 		enum kfc_result res, u64 cas)
@@ -154,6 +154,13 @@ void kfc_answer(struct kfc_client *cl, const struct mp_req *req,
 		answer_binary(cl, req, res, cas);
 		return;
 	}
+	/*
+	 * For clients an error is the end of a text get's answer: what follows
+	 * of it they would take for the answer of their next command.
+	 */
+	if (req->op <= MP_GATS &&
+	    (res == KFC_NO_MEMORY || res == KFC_NO_MEMORY_READ))
+		return;
 	if (!mp_from_meta(req) || !code) {
 		kfc_say(cl, req, results[res].text);
 		return;

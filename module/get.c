@@ -97,11 +97,13 @@ static bool in_parts(const struct kfc_client *cl, const struct kfc_rec *r)
  * @it: for meta commands: the object
  *
  * A large value that has to be there as a whole and whose pages can't be lent is
- * refused: answers queued as copies are bounded.
+ * refused: answers queued as copies are bounded. To a text get what is refused
+ * is a miss, as there a key can't have an error of its own.
  *
  * Context: the client's thread, rcu_read_lock() held.
+ * Return: false where it was refused for want of memory
  */
-void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
+bool kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 		    const struct kfc_lookup *lk,
 		    const struct mp_meta_item *it)
 {
@@ -110,30 +112,33 @@ void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 	char *p;
 
 	if (value && lk->pinned && lk->rec.vlen >= KFC_LEND_BYTES) {
-		if (kfc_stream_held(cl, req, it))
-			kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
-		return;
+		if (!kfc_stream_held(cl, req, it))
+			return true;
+		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
+		return false;
 	}
 	if (value && in_parts(cl, &lk->rec)) {
-		if (kfc_stream_memory(cl, req, lk, it))
-			kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
-		return;
+		if (!kfc_stream_memory(cl, req, lk, it))
+			return true;
+		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
+		return false;
 	}
 	l = value ? lent_alloc(cl, &lk->rec) : NULL;
 	if (value && !l && lk->rec.vlen > KFC_COPY_BYTES) {
 		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
-		return;
+		return false;
 	}
 	p = kfc_out_reserve(&cl->out, KFC_HEAD_MAX);
 	if (!p) {
 		kfree(l);
-		return;
+		return false;
 	}
 	kfc_out_commit(&cl->out, kfc_put_hit(p, req, lk, it));
 	if (l)
 		lend_value(cl, req, &lk->rec, l);
 	else if (value)
 		copy_value(cl, req, &lk->rec);
+	return true;
 }
 
 /**
@@ -282,12 +287,13 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 {
 	struct kfc_cache *c = cl->cache;
 	struct mp_meta_item it;
+	bool hit;
 
 	if (lk->order && !lk->dead) {
 		note_hit(cl, req, lk, true, &it);
-		kfc_answer_hit(cl, req, lk, &it);
-		count_get(c, req, true);
-		if (req->op != MP_META_DEBUG)
+		hit = kfc_answer_hit(cl, req, lk, &it);
+		count_get(c, req, hit);
+		if (hit && req->op != MP_META_DEBUG)
 			kfc_count(c, mem_hits);
 		return;
 	}

@@ -172,7 +172,7 @@ void kfc_run_auth(struct kfc_client *cl, const struct mp_req *req);
 
 /* get.c */
 enum kfc_cmd_ret kfc_run_get(struct kfc_client *cl, const struct mp_req *req);
-void kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
+bool kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 		    const struct kfc_lookup *lk,
 		    const struct mp_meta_item *it);
 void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req);

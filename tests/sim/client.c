@@ -129,18 +129,11 @@ static void take_line(struct sim_client *cl, const char *line)
 		return;
 	}
 	op = first_op(cl);
-	if (strcmp(line, MP_NO_MEMORY_READ) == 0 && !op->last) {
-		/* One of the keys of a line, nobody says which. */
-		cl->tokens++;
-		return;
-	}
 	if (strcmp(line, MP_END)) {
-		bool end = !op->is_meta &&
-			   (op->op == MP_GET || op->op == MP_GETS ||
-			    op->op == MP_GAT);
-
+		if (!op->is_meta && (op->op == MP_GET || op->op == MP_GETS ||
+				     op->op == MP_GAT))
+			sim_fail("an error in the answer of a get");
 		sim_answered(cl, op, line, &none);
-		cl->want_end = end;
 		return;
 	}
 	do {

@@ -812,6 +812,11 @@ void sim_count(u64 *counter, u64 n)
 	case COUNTER(delete_hits):
 		counts_drop(&drops[sim_cpu()], which, n);
 		break;
+	case COUNTER(store_no_memory):
+		/* Refused, which a gat can't say. */
+		if (cl && cl->now && cl->now->op == MP_GAT)
+			cl->tokens++;
+		break;
 	case COUNTER(read_errors):
 	case COUNTER(read_timeouts):
 	case COUNTER(bad_page):

@@ -976,7 +976,9 @@ static void test_lent_out(void **state)
 	must(env_ask(&e, &ec, "mg none N30 v\r\n"), "VA 0 W\r\n\r\n");
 	/* Over UDP an answer is there as a whole before it leaves. */
 	ec.cl.whole = true;
-	must(env_ask(&e, &ec, "get b\r\n"), MP_NO_MEMORY_READ "END\r\n");
+	must(env_ask(&e, &ec, "get b\r\n"), "END\r\n");
+	assert_int_equal(e.counters.get_misses, 1);
+	must(env_ask(&e, &ec, "mg b v\r\n"), MP_NO_MEMORY_READ);
 	e.c.log.nr_orphans = 0;
 	a = env_ask(&e, &ec, "get b\r\n");
 	assert_memory_equal(a, "VALUE b 0 9000\r\n", 16);

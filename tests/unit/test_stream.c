@@ -178,7 +178,7 @@ static void test_copied(void **state)
 	}
 	/* There is no page to copy it to. */
 	shim_fail_alloc = 2;
-	must(env_ask(&e, &ec, "get a\r\n"), MP_NO_MEMORY_READ "END\r\n");
+	must(env_ask(&e, &ec, "get a\r\n"), "END\r\n");
 	e.c.log.nr_orphans = 0;
 	assert_int_equal(e.counters.answers_cut, 0);
 	end(&e, &ec);
