@@ -49,7 +49,7 @@ else
 fi
 # once will do: the parser is the same, and it takes its time emulated
 if [ "$KERNEL" = 6.12 ]; then
-	check "textproto.py" timeout -s KILL 280 \
+	check "textproto.py" limit 280 \
 		/usr/bin/python3 -S -m textproto "$HOST" "$PORT"
 fi
 serve "device" "$DEV"

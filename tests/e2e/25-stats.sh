@@ -13,7 +13,7 @@ bytes_within() { [ "$(stat bytes)" -le $(($1 << 20)) ]; }
 available_from() { [ "$(available)" -ge $(($1 * 1024)) ]; }
 
 must_load "memory only: insmod" memory_mb=32 index_mb=16
-relay timeout -s KILL 100 /usr/bin/python3 -S -m stats "$HOST" "$PORT"
+relay limit 100 /usr/bin/python3 -S -m stats "$HOST" "$PORT"
 
 # --- memory for objects
 check "cache_memlimit: 1,000 objects" objects load --count 1000 --sizes 20000-30000 --seed 5

@@ -10,7 +10,7 @@
 
 # memccapable prints "[FAIL]" or "[pass]" a test, and its exit code tells no more
 capable() {
-	timeout -s KILL 120 memccapable -h "$HOST" -p "$PORT" "$1" -t 20 > "$T/capable" 2>&1
+	limit 120 memccapable -h "$HOST" -p "$PORT" "$1" -t 20 > "$T/capable" 2>&1
 	local rc=$? passed
 	passed=$(grep -c '\[pass\]' "$T/capable")
 	grep -v '\[pass\]' "$T/capable"
@@ -29,7 +29,7 @@ aslap() {
 	0 0.4
 	1 0.6
 	END
-	timeout -s KILL 90 memcaslap -s "$HOST:$PORT" -F "$T/aslap.conf" -t 10s -v 0.5 \
+	limit 90 memcaslap -s "$HOST:$PORT" -F "$T/aslap.conf" -t 10s -v 0.5 \
 		-d 5 -w 1k -c 16 -T 2 > "$T/aslap" 2>&1 || { tail -n 3 "$T/aslap"; return 1; }
 	grep -E '^(cmd_get|cmd_set|get_misses|verify_misses|verify_failed):' "$T/aslap" |
 		tr '\n' ' '
@@ -74,9 +74,9 @@ check "memcstat --server-version" sh -c \
 	"timeout 30 memcstat --server-version --servers=$HOST:$PORT 2>&1 | grep -F 1.6.18"
 check "memccp, memccat" round_trip
 
-relay timeout -s KILL 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pymemcache \
+relay limit 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pymemcache \
 	pymemcache --filler 10
-relay timeout -s KILL 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pylibmc \
+relay limit 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pylibmc \
 	pylibmc --filler 10
 
 stats cmd_get cmd_set get_hits kfc_device_hits kfc_device_reads kfc_device_reads_modify \

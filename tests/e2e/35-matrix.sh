@@ -22,10 +22,10 @@ for p in $SECOND $OTHER; do
 	wait_for 20 memcping --servers="$HOST:$p" || not_ok "memcached" "does not answer"
 done
 
-relay timeout -s KILL 450 /usr/bin/python3 "$E2E/matrix/matrix.py" "$HOST:$PORT" \
+relay limit 450 /usr/bin/python3 "$E2E/matrix/matrix.py" "$HOST:$PORT" \
 	"${compare[@]}" --second "$HOST:$SECOND" \
 	--nutcracker "$UNPACKED/nutcracker/usr/sbin/nutcracker"
-relay timeout -s KILL 60 /usr/bin/python3 "$E2E/exporter.py" "$HOST" "$PORT"
+relay limit 60 /usr/bin/python3 "$E2E/exporter.py" "$HOST" "$PORT"
 
 stats curr_items cmd_get cmd_set cmd_touch kfc_device_hits | sed 's/^/# /'
 holds "no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"

@@ -7,7 +7,7 @@
 . "$(dirname "$0")/lib.sh"
 
 wipe "$DEV"
-relay timeout -s KILL 240 /usr/bin/python3 -S -m transports "$KFC_KO" "$PORT" "$DEV" "$T"
+relay limit 240 /usr/bin/python3 -S -m transports "$KFC_KO" "$PORT" "$DEV" "$T"
 wipe "$DEV"
 check "in the end: nothing left" nothing_left "$DEV"
 finish

@@ -119,7 +119,7 @@ for dev in "${DEV}p1" ""; do
 	must_load "$name: insmod" ${dev:+device="$dev"} memory_mb=32 slab_size=1 index_mb=4
 	check "$name: 3,000 objects that stay" obj load --count 3000 --seconds 30
 	stay=$(stat curr_items)
-	check "$name: 2,000 that expire" obj load --first 3000 --count 2000 --ttl 15 --seconds 30
+	check "$name: 2,000 that expire" obj load --first 3000 --count 2000 --ttl $((15 * SLOWER)) --seconds 30
 	holds "$name: they are there" "$(stat curr_items) >= $stay + 1950"
 	check "$name: they go though nobody asks" wait_for 60 gone "$stay"
 	holds "$name: as reclaimed" "$(stat reclaimed) >= 1950"

@@ -14,7 +14,7 @@ if [ -n "${KFC_SOAK:-}" ]; then CONNS=36000 SLOW=1000 UPLOAD=32; fi
 
 # crowd CASE LABEL CONNS
 crowd() {
-	relay timeout -s KILL 1500 /usr/bin/python3 -S -m crowd "$HOST" "$PORT" "$2" "$1" --conns "$3"
+	relay limit 1500 /usr/bin/python3 -S -m crowd "$HOST" "$PORT" "$2" "$1" --conns "$3"
 }
 
 must_load "$CONNS clients: insmod" memory_mb=32 max_conns=$CONNS

@@ -29,7 +29,7 @@ network_gone() {
 link_gone() { ! ip link show kfc0; }
 
 around() {
-	relay timeout -s KILL 400 /usr/bin/python3 -S -m around "$HOST" "$PORT" "$@" \
+	relay limit 400 /usr/bin/python3 -S -m around "$HOST" "$PORT" "$@" \
 		--netns "/run/netns/$NS" --link kfc1 --far $NEAR
 }
 # mixed_start; mixed_end NAME: random commands meanwhile, without a miss

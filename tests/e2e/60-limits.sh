@@ -7,7 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
-limits() { relay timeout -s KILL 220 /usr/bin/python3 -S -m limits "$HOST" "$PORT" "$@"; }
+limits() { relay limit 220 /usr/bin/python3 -S -m limits "$HOST" "$PORT" "$@"; }
 
 must_load "max_conns: insmod" memory_mb=32 max_conns=50
 log_mark

@@ -32,7 +32,7 @@ check "refused: nothing left" nothing_left
 
 MARK=0
 must_load "insmod" memory_mb=32 auth_file="$FILE"
-relay timeout -s KILL 200 /usr/bin/python3 "$E2E/auth.py" text sasl clients reload \
+relay limit 200 /usr/bin/python3 "$E2E/auth.py" text sasl clients reload \
 	--host "$HOST" --port "$PORT" --user "$USER" --password "$PASSWORD" --file "$FILE" \
 	--folder "$T"
 stats auth_cmds auth_errors | sed 's/^/# /'
@@ -51,7 +51,7 @@ ask() {
 	exec 8<> "/dev/tcp/$HOST/$PORT"
 	# shellcheck disable=SC2059  # that is what it is
 	printf "$@" >&8
-	timeout -s KILL 20 cat <&8
+	limit 20 cat <&8
 	exec 8>&-
 }
 value="$USER $PASSWORD"

@@ -30,7 +30,7 @@ check "a guest with the module" start two
 check "another one" wait "$first"
 [ "$FAILED" = 0 ] || finish
 
-relay timeout -s KILL 120 /usr/bin/python3 "$E2E/matrix/twemproxy.py" \
+relay limit 120 /usr/bin/python3 "$E2E/matrix/twemproxy.py" \
 	"$KFC_CACHE/unpacked/nutcracker/usr/sbin/nutcracker" twemproxy \
 	"$HOST:$(< "$D/one.port")" "$HOST:$(< "$D/two.port")"
 

@@ -19,6 +19,7 @@ PORT=${KFC_PORT:-11211}
 DEV=${KFC_DEV:-/dev/nvme0n1}
 KFC_RESULTS=${KFC_RESULTS:-/tmp}
 T=$(mktemp -d /tmp/kfc-e2e.XXXXXX)
+SLOWER=${KFC_SLOWER:-1}		# that many times the time of a stock kernel
 FAILED=0
 BACKGROUND=""
 AT_EXIT=""
@@ -119,6 +120,13 @@ log_new() {
 		cut -c1-400
 }
 
+# limit SECONDS COMMAND...: as long on a stock kernel, then it is killed
+limit() {
+	local seconds=$(($1 * SLOWER))
+	shift
+	timeout -s KILL $seconds "$@"
+}
+
 loaded() { grep -q '^kfatcache ' /proc/modules; }
 
 kfc_load() {
@@ -135,7 +143,7 @@ must_load() {
 	loaded || finish
 }
 
-kfc_unload() { timeout -s KILL 60 rmmod kfatcache; }
+kfc_unload() { limit 60 rmmod kfatcache; }
 
 # kB of memory that could be had. What was freed may stay in lists of a CPU for long (page by page
 # it decides how much), and the kernel counts it neither as free nor as available.
@@ -177,7 +185,7 @@ null_dev() {
 null_gone() { if [ -d "$NULLB" ]; then echo 0 > "$NULLB/power"; rmdir "$NULLB"; fi; }
 
 export DM_DISABLE_UDEV=1	# nobody would make the nodes
-dm() { timeout -s KILL 30 dmsetup "$@"; }
+dm() { limit 30 dmsetup "$@"; }
 # dm_table NAME TABLE: what a device of device-mapper does from now on
 dm_table() {
 	dm suspend --nolockfs --noflush "$1" || return 1
@@ -191,9 +199,9 @@ dm_remove() {
 	dm remove --retry "$1"
 }
 
-# wait_for SECONDS COMMAND...
+# wait_for SECONDS COMMAND...: as long on a stock kernel
 wait_for() {
-	local end=$((SECONDS + $1)) tries=0
+	local end=$((SECONDS + $1 * SLOWER)) tries=0
 	shift
 	while ! "$@" > /dev/null 2>&1; do
 		[ $SECONDS -le $end ] || return 1
@@ -265,7 +273,7 @@ if [ -z "${KFC_ON_HOST:-}" ]; then
 	if grep -q objects "$0"; then
 		py -m objectsd > "$T/objectsd" 2>&1 &
 		BACKGROUND=$!
-		wait_for 30 test -s "$T/objectsd"
+		wait_for 60 test -s "$T/objectsd" || { not_ok "objectsd" "it did not start"; finish; }
 		read -r OBJECTSD < "$T/objectsd"
 	fi
 fi

@@ -17,11 +17,11 @@ import struct
 import sys
 import time
 
-from objects import Conn, Lost, Objects, Stalled, stats
+from objects import SLOWER, Conn, Lost, Objects, Stalled, stats
 
 MIB = 1 << 20
 # Longest time a bystander's command may take here; emulation is slow.
-PATIENCE = 20
+PATIENCE = 20 * SLOWER
 
 
 class Case:
