@@ -7,6 +7,7 @@
 Cases: crowd storm senders readers gigabytes. For `crowd` the module's max_conns is
 --conns. Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
+import os
 import resource
 import select
 import socket
@@ -229,6 +230,9 @@ class Crowd(Case):
 
     def without(self, conns):
         """Accepting fails for want of a socket: others go on, who comes now is served later."""
+        if os.environ["KERNEL"] == "6.12-kasan":
+            print("# no sockets: not tested, this kernel has no BTF")
+            return conns
         try:
             no = NoSockets()
         except (OSError, LookupError) as e:

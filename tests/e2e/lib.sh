@@ -152,6 +152,9 @@ available() {
 		/proc/meminfo /proc/zoneinfo
 }
 
+# KASAN keeps what is freed for a while, and it counts as in use. What was lost kmemleak tells there.
+keeps_freed() { [ -e /sys/kernel/debug/kmemleak ]; }
+
 # wipe DEVICE: as if it were new
 wipe() {
 	local size
