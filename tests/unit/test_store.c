@@ -960,6 +960,7 @@ static void test_lent_out(void **state)
 	struct env_client ec;
 	const char *a;
 	struct env e;
+	u64 misses;
 
 	env_start(&e, 128 << 10, 4, 0, 256 << 10);
 	env_client_init(&e, &ec);
@@ -976,8 +977,9 @@ static void test_lent_out(void **state)
 	must(env_ask(&e, &ec, "mg none N30 v\r\n"), "VA 0 W\r\n\r\n");
 	/* Over UDP an answer is there as a whole before it leaves. */
 	ec.cl.whole = true;
+	misses = e.counters.get_misses;
 	must(env_ask(&e, &ec, "get b\r\n"), "END\r\n");
-	assert_int_equal(e.counters.get_misses, 1);
+	assert_int_equal(e.counters.get_misses, misses + 1);
 	must(env_ask(&e, &ec, "mg b v\r\n"), MP_NO_MEMORY_READ);
 	e.c.log.nr_orphans = 0;
 	a = env_ask(&e, &ec, "get b\r\n");
