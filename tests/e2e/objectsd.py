@@ -3,8 +3,8 @@
 """objects.py as a server: starting Python costs an emulated guest two seconds, a fork next to none.
 
 Prints the port of 127.0.0.1 that it listens on. A request is a line of objects.py's
-arguments with 0x1f between them, or of another module's that is named first; the answer is what that prints, and "@rc N". Whoever
-closes the connection ends the command.
+arguments with 0x1f between them, or of another module's that is named first; the answer
+is what that prints, and "@rc N". Whoever closes the connection ends the command.
 """
 import fcntl
 import importlib
