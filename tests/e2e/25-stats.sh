@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 PARAMS=/sys/module/kfatcache/parameters
-limit() { echo $(($(stat limit_maxbytes) >> 20)); }
+limit_mb() { echo $(($(stat limit_maxbytes) >> 20)); }
 bytes_within() { [ "$(stat bytes)" -le $(($1 << 20)) ]; }
 available_from() { [ "$(available)" -ge $(($1 * 1024)) ]; }
 
@@ -20,14 +20,14 @@ check "cache_memlimit: 1,000 objects" objects load --count 1000 --sizes 20000-30
 before=$(stat curr_items)
 same "cache_memlimit 16 is taken" \
 	"$(printf 'cache_memlimit 16\r\nquit\r\n' | timeout 5 nc -q 1 "$HOST" "$PORT" | tr -d '\r')" OK
-same "cache_memlimit: limit_maxbytes follows" "$(limit)" 16
+same "cache_memlimit: limit_maxbytes follows" "$(limit_mb)" 16
 check "cache_memlimit: objects go until the rest fits" wait_for 20 bytes_within 16
 holds "cache_memlimit: what went is counted" "$before == $(stat curr_items) + $(stat evictions)"
 note "$before objects before, $(stat curr_items) after, $(stat evictions) evictions"
 check "cache_memlimit: the rest is whole" objects verify --count 1000 --sizes 20000-30000 --seed 5 \
 	--max-misses 1000
 echo 64 > $PARAMS/memory_mb
-same "memory_mb=64 at run time" "$(limit)" 64
+same "memory_mb=64 at run time" "$(limit_mb)" 64
 check "memory_mb=64: 1,600 objects" objects load --count 1600 --sizes 20000-30000 --seed 6
 holds "memory_mb=64: they take more than before" "$(stat bytes) > 33554432"
 log_mark
@@ -40,7 +40,7 @@ log_new | sed 's/^/# /'
 held() { echo $(($(stat kfc_memory_bytes) >> 20)); }
 holds_mib() { [ "$(held)" = "$1" ]; }
 check "memory_mb=64: they are taken" wait_for 30 holds_mib 64
-avail=$(($(available) / 1024)) was=$(limit)
+avail=$(($(available) / 1024)) was=$(limit_mb)
 echo 16 > $PARAMS/memory_mb
 check "memory_mb=16: objects go" wait_for 30 bytes_within 16
 check "memory_mb=16: they are given back" wait_for 30 holds_mib 16
@@ -55,7 +55,7 @@ in_background "$T/mixed" objects mixed --conns 4 --ops 100000 --count 600 --seco
 	--batch 16
 for mb in 16 64 24 32; do
 	echo $mb > $PARAMS/memory_mb
-	same "device: memory_mb=$mb under load" "$(limit)" $mb
+	same "device: memory_mb=$mb under load" "$(limit_mb)" $mb
 	sleep 1
 done
 if wait "$BG"; then ok "device: every answer is right"; else not_ok "device" "$(tail -n 1 "$T/mixed")"; fi

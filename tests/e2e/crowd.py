@@ -355,6 +355,7 @@ class Crowd(Case):
         c = self.conn()
         c.send(o.set_cmd(1))
         self.is_("stored", c.line(), b"STORED")
+        want = memoryview((o.value_answer(1) + b"END\r\n") * 9)
         before = available()
         asked = Plain(self.address, rcvbuf=65536)
         asked.ask(b"get %s\r\n" % o.key(1) * 3000)
@@ -362,15 +363,13 @@ class Crowd(Case):
         taken = before - available()
         print("# %d kB of memory" % taken)
         self.is_("memory stays bounded", taken < 16384)
-        want = (o.value_answer(1) + b"END\r\n") * 9
-        got = b""
-        while len(got) < 8 * MIB:
+        got, right = 0, True
+        while got < 8 * MIB and right:
             part = asked.s.recv(1 << 18)
-            if not part:
-                break
-            got += part
-        self.is_("what it reads of it is right", len(got) >= 8 * MIB and want.startswith(got))
-        want = got = part = None    # for the sake of what follows
+            right = part and want[got:got + len(part)] == part
+            got += len(part)
+        self.is_("what it reads of it is right", bool(right))
+        part = None     # for the sake of what follows
         asked.close()
         self.is_("it goes, and the rest with it",
                  wait_for(lambda: self.stat("curr_connections") == 2))
