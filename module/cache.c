@@ -78,14 +78,17 @@ static int start_empty(struct kfc_cache *c, struct kfc_geometry *geo)
 int kfc_cache_init(struct kfc_cache *c)
 {
 	struct kfc_geometry geo;
+	u64 size;
 	int err;
 
 	/* First: it may say that the index can't be as large as was asked. */
 	err = c->nr_devs ? kfc_super_load(c, &geo) : start_empty(c, &geo);
 	if (err)
 		return err;
-	err = kfc_index_init(&c->index, kfc_index_size(c->cfg.index_bytes),
-			     c->saved.level);
+	size = kfc_index_size(c->cfg.index_bytes);
+	err = kfc_index_init(&c->index, size,
+			     c->saved.found == KFC_FOUND_CLEAN ? c->saved.level :
+			     kfc_index_start(size, c->cfg.index_start));
 	if (err)
 		goto super;
 	c->max_read_pages = max_read_pages(&c->cfg);

@@ -2,7 +2,8 @@
 /*
  * The memory of the index, and its growth while it is in use.
  *
- * It starts with a 512th of what it may become and doubles as it fills. The
+ * It starts with a 512th of what it may become, or somewhat more where that is
+ * next to nothing, and doubles as it fills. The
  * lines of the next level are allocated a few chunks ahead of the groups that
  * move there, and those behind them are freed after a grace period: at the end
  * of a doubling there are few chunks more than the new size. A work item does
@@ -101,6 +102,23 @@ u64 kfc_index_size(u64 want)
 	u64 lines0 = div64_u64(want, unit);
 
 	return clamp_t(u64, lines0, 1, U32_MAX >> KFC_INDEX_GROWTH) * unit;
+}
+
+/**
+ * kfc_index_start() - the level that an empty index starts at
+ * @bytes: size that it may grow to, from kfc_index_size()
+ * @least: bytes that it has at once, where it may grow to so many
+ *
+ * Return: the level for kfc_index_init()
+ */
+u32 kfc_index_start(u64 bytes, u64 least)
+{
+	u32 level = 0;
+
+	while (level < KFC_INDEX_GROWTH &&
+	       bytes >> (KFC_INDEX_GROWTH - level) < least)
+		level++;
+	return level;
 }
 
 /**

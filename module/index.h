@@ -131,6 +131,7 @@ bool kfc_index_move(struct kfc_index *ix);
 /* grow.c */
 u64 kfc_index_size(u64 want);
 u64 kfc_index_bound(u64 bytes);
+u32 kfc_index_start(u64 bytes, u64 least);
 int kfc_index_init(struct kfc_index *ix, u64 bytes, u32 level);
 void kfc_index_stop(struct kfc_index *ix);
 void kfc_index_exit(struct kfc_index *ix);

@@ -146,6 +146,11 @@ static struct kfc_number kfc_numbers[] = {
 
 /* Without a device nothing is written twice for what is reinserted. */
 #define KFC_REINSERT_MEMORY	90
+/*
+ * Growth waits for its turn of a CPU. A table of a few hundred slots, as a 512th
+ * of a small index is, would be full of one client's sets before that comes.
+ */
+#define KFC_INDEX_START		(64U << 10)
 /* The smallest slab, in bytes, that is taken by itself. */
 #define KFC_LEAST_SLAB	(256U << 10)
 
@@ -400,6 +405,7 @@ static int kfc_params_numbers(struct kfc_config *cfg)
 		return -EINVAL;
 	cfg->index_bytes = (u64)kfc_value(KFC_INDEX_MB) << 20;
 	cfg->index_auto = !cfg->index_bytes;
+	cfg->index_start = KFC_INDEX_START;
 	cfg->upload_bytes = (u64)kfc_value(KFC_UPLOAD_MB) << 20;
 	cfg->max_conns = kfc_value(KFC_MAX_CONNS);
 	cfg->idle_timeout = kfc_value(KFC_IDLE_TIMEOUT);

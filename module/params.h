@@ -40,6 +40,7 @@ struct kfc_config {
 	bool memory_min_auto;		/* ... that follows from memory_bytes */
 	u64 index_bytes;		/* 0 until the devices' size is known */
 	bool index_auto;		/* index_mb was not given */
+	u64 index_start;		/* bytes that an empty one has at least */
 	u32 slab_bytes;
 	u32 item_max;			/* as memcached's -I, bytes */
 	u32 max_conns;

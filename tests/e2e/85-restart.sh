@@ -25,6 +25,7 @@ load "back"
 check "back: $N objects" obj load --count $N --conns 3
 restart store
 items=$(stat curr_items)
+same "back: none was evicted before" "$(stat evictions)" 0
 log_mark
 check "back: rmmod" kfc_unload
 check "back: a line says how many are kept" said "$items objects are kept"

@@ -314,6 +314,34 @@ static void test_no_memory(void **state)
 	fill_stop(&f);
 }
 
+/* A small index starts with as much as was asked for, a large one with its 512th. */
+static void test_start(void **state)
+{
+	static const struct {
+		u64 bytes;
+		u64 least;
+		u32 level;
+	} t[] = {
+		{ 2 * MIB, 0, 0 },
+		{ 2 * MIB, 4 << 10, 0 },
+		{ 2 * MIB, (4 << 10) + 1, 1 },
+		{ 2 * MIB, 64 << 10, 4 },
+		{ MIB, 64 << 10, 5 },
+		{ 64 * MIB, 64 << 10, 0 },
+		{ 1ULL << 40, 64 << 10, 0 },
+		{ 32 << 10, 64 << 10, KFC_INDEX_GROWTH },
+	};
+	struct kfc_index ix = { 0 };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		assert_int_equal(kfc_index_start(t[i].bytes, t[i].least),
+				 t[i].level);
+	assert_int_equal(kfc_index_init(&ix, 2 * MIB, 4), 0);
+	assert_int_equal(kfc_index_slots(&ix), (64 << 10) / 8);
+	kfc_index_exit(&ix);
+}
+
 /* An index that can't be made leaves nothing behind. */
 static void test_init_fails(void **state)
 {
@@ -342,6 +370,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_while_growing),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_start),
 		cmocka_unit_test(test_init_fails),
 	};
 

@@ -1025,6 +1025,42 @@ static void test_index_size(void **state)
 	env_stop(&e);
 }
 
+/* What an index has at its start counts when it is empty, not when it was saved. */
+static void test_index_start(void **state)
+{
+	struct env_client ec;
+	struct env e;
+	u32 want;
+
+	srand(10);
+	start(&e, 24, 2 * MIB);
+	assert_int_equal(kfc_index_level(&e.c.index), 0);
+	crash(&e);
+	e.c.cfg.index_start = 64 << 10;
+	shim_works_off = true;
+	assert_int_equal(env_load(&e), 0);
+	assert_int_equal(kfc_index_level(&e.c.index), 4);
+	/* Objects come, and its work does not: a few hundred have room. */
+	env_client_init(&e, &ec);
+	fill(&e, &ec);
+	want = all_expected();
+	assert_true(want > 1000);
+	assert_int_equal(e.counters.ev_index, 0);
+	env_client_exit(&e, &ec);
+	env_unload(&e);
+	e.c.cfg.index_start = 0;
+	assert_int_equal(env_load(&e), 0);
+	assert_int_equal(kfc_index_level(&e.c.index), 4);
+	e.c.cfg.index_start = MIB;
+	reload(&e);
+	assert_int_equal(kfc_index_level(&e.c.index), 4);
+	env_client_init(&e, &ec);
+	assert_int_equal(check_all(&e, &ec), want);
+	env_client_exit(&e, &ec);
+	shim_works_off = false;
+	env_stop(&e);
+}
+
 /* Let the index grow to a level, and stop in the middle of that if @part. */
 static void grow_to(struct env *e, u32 level, bool part)
 {
@@ -1470,6 +1506,7 @@ int main(void)
 		cmocka_unit_test(test_unload_errors),
 		cmocka_unit_test(test_load_fails),
 		cmocka_unit_test(test_index_size),
+		cmocka_unit_test(test_index_start),
 		cmocka_unit_test(test_levels),
 		cmocka_unit_test(test_failed_device),
 		cmocka_unit_test(test_unload_flush_fails),
