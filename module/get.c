@@ -93,7 +93,7 @@ static bool in_parts(const struct kfc_client *cl, const struct kfc_rec *r)
  * kfc_answer_hit() - answer with an object that lies in memory or was read
  * @cl: the client
  * @req: the request
- * @lk: the lookup, its record valid
+ * @lk: the lookup, its record valid; where it is pinned, kfc_op_held() said true
  * @it: for meta commands: the object
  *
  * A large value that has to be there as a whole and whose pages can't be lent is
@@ -112,22 +112,18 @@ bool kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 	char *p;
 
 	if (value && lk->pinned && lk->rec.vlen >= KFC_LEND_BYTES) {
-		if (!kfc_stream_held(cl, req, it))
-			return true;
-		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
-		return false;
+		if (kfc_stream_held(cl, req, it))
+			goto refused;
+		return true;
 	}
 	if (value && in_parts(cl, &lk->rec)) {
-		if (!kfc_stream_memory(cl, req, lk, it))
-			return true;
-		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
-		return false;
+		if (kfc_stream_memory(cl, req, lk, it))
+			goto refused;
+		return true;
 	}
 	l = value ? lent_alloc(cl, &lk->rec) : NULL;
-	if (value && !l && lk->rec.vlen > KFC_COPY_BYTES) {
-		kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
-		return false;
-	}
+	if (value && !l && lk->rec.vlen > KFC_COPY_BYTES)
+		goto refused;
 	p = kfc_out_reserve(&cl->out, KFC_HEAD_MAX);
 	if (!p) {
 		kfree(l);
@@ -139,6 +135,9 @@ bool kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 	else if (value)
 		copy_value(cl, req, &lk->rec);
 	return true;
+refused:
+	kfc_answer(cl, req, KFC_NO_MEMORY_READ, 0);
+	return false;
 }
 
 /**

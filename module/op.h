@@ -53,19 +53,19 @@ struct kfc_stream {
  *	of the answer is wanted; else empty
  * @since: jiffies since when it is wanted
  * @deadline: jiffies; later the answer is a miss
- * @refs: the read and, for a get, the answer
+ * @refs: the read and the answer, where it is or has become one
  * @abandoned: the deadline has passed and the command went on
- * @modify: for a command that waits, not for an answer
+ * @modify: for a command that waits; until what was read for it is its answer
  * @dump: ... that is a dump: of pages, not of an object
  * @part: the read is of the present part of @st
  * @lent: the pages of @bv are not the read's: each has a reference
  * @charged: pages that are part of client->reading
- * @st: of a get: its value
+ * @st: of an answer: its value
  * @bv: pieces of the value
  * @inline_bv: @bv of small records
  * @key: copy of the key
  * @head: the answer's bytes before the value
- * @req: of a get: the request, its key and what else it points to left out
+ * @req: of an answer: the request, its key and what else it points to left out
  *
  * All fields belong to the thread that owns the client, @rd.io to the device
  * between submission and io.done.

@@ -182,6 +182,18 @@ static void test_last_access(void **state)
 	end(&w);
 }
 
+/* A stale object on a device that waits, and a second client. */
+static void begin_stale(struct where *w, struct env_client *other)
+{
+	begin(w, true);
+	env_client_init(&w->e, other);
+	assert_string_equal(env_ask(&w->e, &w->ec, "ms s 1 T90\r\nx\r\n"),
+			    "HD\r\n");
+	assert_string_equal(env_ask(&w->e, &w->ec, "md s I\r\n"), "HD\r\n");
+	out(w);
+	w->e.d.defer = true;
+}
+
 /* A stale object wins once, however many ask at once. */
 static void test_one_winner(void **state)
 {
@@ -189,12 +201,7 @@ static void test_one_winner(void **state)
 	struct where w;
 	u32 wins = 0, i;
 
-	begin(&w, true);
-	env_client_init(&w.e, &other);
-	ASK("HD\r\n", "ms s 1 T90\r\nx\r\n");
-	ASK("HD\r\n", "md s I\r\n");
-	out(&w);
-	w.e.d.defer = true;
+	begin_stale(&w, &other);
 	other.len = 0;
 	for (i = 0; i < 8; i++)
 		env_feed(&w.e, i & 1 ? &other : &w.ec, "mg s v\r\n", 8);
@@ -219,12 +226,7 @@ static void test_none_who_has_gone(void **state)
 	struct env_client other;
 	struct where w;
 
-	begin(&w, true);
-	env_client_init(&w.e, &other);
-	ASK("HD\r\n", "ms s 1 T90\r\nx\r\n");
-	ASK("HD\r\n", "md s I\r\n");
-	out(&w);
-	w.e.d.defer = true;
+	begin_stale(&w, &other);
 	env_feed(&w.e, &other, "mg s v\r\n", 8);
 	assert_int_equal(other.cl.inflight, 1);
 	kfc_out_drop(&other.cl.out);

@@ -745,6 +745,19 @@ static void test_lies(void **state)
 	}
 }
 
+/* With objects that are all on the device. */
+static void start_reloaded(struct env *e)
+{
+	struct env_client ec;
+
+	start(e, 24, MIB);
+	env_client_init(e, &ec);
+	fill(e, &ec);
+	env_client_exit(e, &ec);
+	reload(e);
+	load_all(e);
+}
+
 /* Pages whose first record begins at no place where one can. */
 static void test_crooked_pages(void **state)
 {
@@ -754,13 +767,7 @@ static void test_crooked_pages(void **state)
 	u32 i, n;
 
 	srand(22);
-	start(&e, 24, MIB);
-	env_client_init(&e, &ec);
-	fill(&e, &ec);
-	env_client_exit(&e, &ec);
-	env_unload(&e);
-	assert_int_equal(env_load(&e), 0);
-	load_all(&e);
+	start_reloaded(&e);
 	env_client_init(&e, &ec);
 	for (n = 0; n < e.c.log.nr_slabs; n++) {
 		struct kfc_slab *s = &e.c.log.slabs[n];
@@ -874,12 +881,7 @@ static void test_crooked_summary(void **state)
 	u32 i, n, bad = 0;
 
 	srand(23);
-	start(&e, 24, MIB);
-	env_client_init(&e, &ec);
-	fill(&e, &ec);
-	env_client_exit(&e, &ec);
-	reload(&e);
-	load_all(&e);
+	start_reloaded(&e);
 	for (n = 0; n < e.c.log.nr_slabs; n++) {
 		struct kfc_slab *s = &e.c.log.slabs[n];
 		u64 at = kfc_slab_at(&e.c.log, s, 255);
