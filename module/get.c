@@ -154,16 +154,30 @@ void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req)
 	kfc_out_copy(&cl->out, head, kfc_put_miss(head, req));
 }
 
-/* me is not counted, as in memcached. */
-static void count_get(struct kfc_cache *c, const struct mp_req *req, bool hit)
+/**
+ * kfc_count_get() - count what a get came to
+ * @c: the cache
+ * @req: the request
+ * @hit: the client gets what it asked for
+ * @device: ... and it was read for that
+ *
+ * me is not counted, as in memcached. Context: any.
+ */
+void kfc_count_get(struct kfc_cache *c, const struct mp_req *req, bool hit,
+		   bool device)
 {
 	if (req->op == MP_META_DEBUG)
 		return;
-	if (hit)
-		kfc_count(c, get_hits);
-	else
-		kfc_count(c, get_misses);
 	kfc_prefix_count(c, req, hit);
+	if (!hit) {
+		kfc_count(c, get_misses);
+		return;
+	}
+	kfc_count(c, get_hits);
+	if (device)
+		kfc_count(c, dev_hits);
+	else
+		kfc_count(c, mem_hits);
 }
 
 static void count_dead(struct kfc_cache *c, const struct kfc_lookup *lk)
@@ -231,7 +245,7 @@ static bool op_fill(struct kfc_op *op, const struct mp_meta_item *it)
 
 static void op_miss(struct kfc_op *op)
 {
-	count_get(op->ev.client->cache, &op->req, false);
+	kfc_count_get(op->ev.client->cache, &op->req, false, false);
 	op->node.head = op->head;
 	op->node.head_len = kfc_put_miss(op->head, &op->req);
 	kfc_op_answered(op);
@@ -263,9 +277,7 @@ void kfc_get_done(struct kfc_op *op)
 		op_miss(op);
 		return;
 	}
-	if (op->req.op != MP_META_DEBUG)
-		kfc_count(c, dev_hits);
-	count_get(c, &op->req, true);
+	kfc_count_get(c, &op->req, true, true);
 	kfc_op_answered(op);
 }
 
@@ -291,14 +303,12 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 	if (lk->order && !lk->dead) {
 		note_hit(cl, req, lk, true, &it);
 		hit = kfc_answer_hit(cl, req, lk, &it);
-		count_get(c, req, hit);
-		if (hit && req->op != MP_META_DEBUG)
-			kfc_count(c, mem_hits);
+		kfc_count_get(c, req, hit, false);
 		return;
 	}
 	if (lk->order)
 		count_dead(c, lk);
-	count_get(c, req, false);
+	kfc_count_get(c, req, false, false);
 	kfc_answer_miss(cl, req);
 }
 
@@ -339,7 +349,7 @@ busy:
 	}
 	if (err == -ETIMEDOUT)
 		kfc_count(c, read_timeouts);
-	count_get(c, req, false);
+	kfc_count_get(c, req, false, false);
 	kfc_answer_miss(cl, req);
 	return KFC_CMD_DONE;
 }

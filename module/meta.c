@@ -171,14 +171,8 @@ int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
 		kfc_store_used(c, lk);
 	}
 	it.won = won;
-	kfc_answer_hit(cl, req, lk, &it);
 	kfc_count(c, cmd_get);
-	kfc_count(c, get_hits);
-	kfc_prefix_count(c, req, true);
-	if (lk->pinned)
-		kfc_count(c, dev_hits);
-	else
-		kfc_count(c, mem_hits);
+	kfc_count_get(c, req, kfc_answer_hit(cl, req, lk, &it), lk->pinned);
 	if (touch) {
 		kfc_count(c, cmd_touch);
 		kfc_count(c, touch_hits);

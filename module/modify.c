@@ -283,8 +283,9 @@ static int touch(struct kfc_client *cl, const struct mp_req *req,
 		.cas = lk->rec.cas,
 		.fetched = true,
 	};
-	int ret;
 	u64 order;
+	bool hit;
+	int ret;
 
 	ret = kfc_put(cl, lk, &b, &attr, true, &order);
 	if (ret != KFC_CMD_DONE)
@@ -295,16 +296,11 @@ static int touch(struct kfc_client *cl, const struct mp_req *req,
 		kfc_answer(cl, req, KFC_TOUCHED, 0);
 		return ret;
 	}
+	hit = kfc_answer_hit(cl, req, lk, NULL);
 	if (req->op != MP_TOUCH) {
 		kfc_count(c, cmd_get);
-		kfc_count(c, get_hits);
-		kfc_prefix_count(c, req, true);
-		if (lk->pinned)
-			kfc_count(c, dev_hits);
-		else
-			kfc_count(c, mem_hits);
+		kfc_count_get(c, req, hit, lk->pinned);
 	}
-	kfc_answer_hit(cl, req, lk, NULL);
 	return ret;
 }
 

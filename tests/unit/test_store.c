@@ -960,7 +960,7 @@ static void test_lent_out(void **state)
 	struct env_client ec;
 	const char *a;
 	struct env e;
-	u64 misses;
+	u64 misses, hits;
 
 	env_start(&e, 128 << 10, 4, 0, 256 << 10);
 	env_client_init(&e, &ec);
@@ -978,9 +978,16 @@ static void test_lent_out(void **state)
 	/* Over UDP an answer is there as a whole before it leaves. */
 	ec.cl.whole = true;
 	misses = e.counters.get_misses;
+	hits = e.counters.get_hits;
 	must(env_ask(&e, &ec, "get b\r\n"), "END\r\n");
 	assert_int_equal(e.counters.get_misses, misses + 1);
 	must(env_ask(&e, &ec, "mg b v\r\n"), MP_NO_MEMORY_READ);
+	must(env_ask(&e, &ec, "gat 0 b\r\n"), "END\r\n");
+	must(env_ask(&e, &ec, "mg b v T0\r\n"), MP_NO_MEMORY_READ);
+	assert_int_equal(e.counters.get_misses, misses + 4);
+	assert_int_equal(e.counters.get_hits, hits);
+	assert_int_equal(e.counters.mem_hits, hits);
+	assert_int_equal(e.counters.touch_hits, 2);
 	e.c.log.nr_orphans = 0;
 	a = env_ask(&e, &ec, "get b\r\n");
 	assert_memory_equal(a, "VALUE b 0 9000\r\n", 16);
