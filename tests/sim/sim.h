@@ -191,18 +191,11 @@ void model_start(void);
 void model_end(void);
 struct sim_blob *blob_new(u32 len);
 void blob_put(struct sim_blob *b);
-void model_begin(struct sim_op *op);
-/* @line: the answer's first line; @got: what a get's answer shows */
-void model_answer(struct sim_op *op, const char *line,
-		  const struct sim_state *got);
-void model_drop(struct sim_op *op);
 void model_settle(void);
-void model_flush_due(void);
 struct sim_client *model_client(void);
 void model_set_client(struct sim_client *cl);
 void model_sum(struct kfc_counters *sum);
 void model_check_counters(void);
-void model_become(struct sim_key *k, const struct sim_state *st, bool early);
 void model_absent(struct sim_key *k, const char *cause);
 bool model_same_place(const struct sim_key *k, const struct kfc_ipos *pos,
 		      u32 tag);
@@ -210,8 +203,20 @@ struct sim_key *model_stray(const struct kfc_ipos *pos, u64 slot);
 void model_new_life(void);
 struct sim_blob *blob_get(struct sim_blob *b);
 
+/* judge.c: answers, by what the model has seen */
+void model_begin(struct sim_op *op);
+/* @line: the answer's first line; @got: what a get's answer shows */
+void model_answer(struct sim_op *op, const char *line,
+		  const struct sim_state *got);
+void model_drop(struct sim_op *op);
+void model_flush_due(void);
+/* The key is something else from now on; @early: that could be seen before. */
+void model_become(struct sim_key *k, const struct sim_state *st, bool early);
 bool model_may_live(const struct sim_op *op, const struct sim_state *st);
 const char *model_may_be_gone(const struct sim_state *st);
+/* Where it is refused, does the older value go? */
+bool model_takes_old(const struct sim_op *op);
+void model_show(const char *what, const struct sim_state *st);
 void model_wrong(struct sim_op *op, const char *why) __attribute__((noreturn));
 
 /* effects.c: what commands mean */
