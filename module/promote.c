@@ -151,7 +151,7 @@ static void demote(struct kfc_cache *c, struct page **pages, u64 page,
 		   const struct kfc_sum_entry *e)
 {
 	struct kfc_lookup lk = { };
-	u64 *slot, old, home;
+	u64 *slot, old, home, now;
 	bool dead = false;
 	spinlock_t *lock; /* of the entry's group */
 
@@ -162,6 +162,7 @@ static void demote(struct kfc_cache *c, struct page **pages, u64 page,
 	if (!old || kfc_slot_page(old) != page ||
 	    WARN_ON_ONCE(!kfc_store_meant(c, pages, &lk)))
 		goto unlock;
+	now = kfc_now(c);
 	dead = kfc_store_dead(c, lk.order, lk.rec.exptime);
 	if (dead) {
 		kfc_index_clear(&c->index, &lk.pos, slot);
@@ -170,7 +171,7 @@ static void demote(struct kfc_cache *c, struct page **pages, u64 page,
 		kfc_slot_come(c, &lk.pos, home);
 		/* As in kfc_store_put(). */
 		smp_store_release(slot, home);
-		kfc_saw_move(&lk, old, home, kfc_now(c));
+		kfc_saw_move(&lk, old, home, now);
 	}
 	kfc_slot_gone(c, &lk.pos, old);
 unlock:
