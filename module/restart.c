@@ -41,8 +41,8 @@ enum kfc_range_state {
  * @pages: where pages of the index area are read to and written from; the
  *	loader, and who loads or saves when it has ended
  * @ok: of @pages, those that were read and are what was saved
- * @state: enum kfc_range_state of each range; READY is set with release.
- *	Written under @lock
+ * @state: enum kfc_range_state of each range; READY is set with release, by the
+ *	loader. Written under @lock
  * @nr_ranges: how many
  * @next: loader: the next one in order
  * @want: number of a range, plus one, that an operation waits for, or 0
@@ -464,11 +464,11 @@ bool kfc_restart_step(struct kfc_cache *c)
 	if (!READ_ONCE(c->loading))
 		return false;
 	want = xchg(&rs->want, 0);
-	if (want && rs->state[want - 1] != KFC_RANGE_READY) {
+	if (want && READ_ONCE(rs->state[want - 1]) != KFC_RANGE_READY) {
 		kfc_load_range(c, want - 1);
 	} else {
 		while (rs->next < rs->nr_ranges &&
-		       rs->state[rs->next] == KFC_RANGE_READY)
+		       READ_ONCE(rs->state[rs->next]) == KFC_RANGE_READY)
 			rs->next++;
 		if (rs->next < rs->nr_ranges)
 			kfc_load_range(c, rs->next);

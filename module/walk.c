@@ -34,7 +34,8 @@ static u32 first_slab(struct kfc_log *l)
 		struct kfc_head *h = &l->heads[i];
 
 		spin_lock(&h->lock);
-		if (h->slab && (!best || h->slab->seq > best->seq))
+		/* The best so far may be in another life by now. */
+		if (h->slab && (!best || h->slab->seq > READ_ONCE(best->seq)))
 			best = h->slab;
 		spin_unlock(&h->lock);
 	}
@@ -231,8 +232,8 @@ static void pick(struct kfc_cache *c, struct kfc_walk *w,
 {
 	struct kfc_slab *s = &c->log.slabs[w->slab];
 	u32 place = c->log.slab_pages - 1 - w->sums;
+	u32 i, n, page, nr_recs = READ_ONCE(s->nr_recs);
 	struct kfc_ipos pos;
-	u32 i, n, page;
 	u64 slot;
 
 	if (!kfc_page_ok(sp, kfc_slab_seed(&c->log, w->seq), place) ||
@@ -241,7 +242,7 @@ static void pick(struct kfc_cache *c, struct kfc_walk *w,
 		want_all(w);
 		return;
 	}
-	n = min(s->nr_recs - w->sums * KFC_SUM_ENTRIES, KFC_SUM_ENTRIES);
+	n = min(nr_recs - w->sums * KFC_SUM_ENTRIES, KFC_SUM_ENTRIES);
 	for (i = 0; i < n; i++) {
 		const struct kfc_sum_entry *e = &sp->e[i];
 		u64 order = le64_to_cpu(e->order);
@@ -256,7 +257,7 @@ static void pick(struct kfc_cache *c, struct kfc_walk *w,
 		w->want[page / 64] |= BIT_ULL(page % 64);
 	}
 	w->sums++;
-	w->picked = w->sums * KFC_SUM_ENTRIES >= s->nr_recs;
+	w->picked = w->sums * KFC_SUM_ENTRIES >= nr_recs;
 }
 
 /* Which pages of a slab on the device are worth a read? */
@@ -264,7 +265,7 @@ static enum kfc_step_ret step_summary(struct kfc_cache *c, struct kfc_walk *w,
 				      const struct kfc_read *rd)
 {
 	struct kfc_slab *s = &c->log.slabs[w->slab];
-	u32 total = DIV_ROUND_UP(s->nr_recs, KFC_SUM_ENTRIES);
+	u32 total = DIV_ROUND_UP(READ_ONCE(s->nr_recs), KFC_SUM_ENTRIES);
 	u32 place = c->log.slab_pages - 1 - w->sums, n;
 
 	if (!w->sums && !was_read(w, place)) {
