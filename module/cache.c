@@ -21,7 +21,7 @@ static u32 max_read_pages(const struct kfc_config *cfg)
 {
 	u32 one = kfc_class_pages(kfc_class_of(cfg->item_max / KFC_PAGE + 3));
 
-	return cfg->io_depth * KFC_READ_PAGES + 4 * one;
+	return READ_ONCE(cfg->io_depth) * KFC_READ_PAGES + 4 * one;
 }
 
 /**

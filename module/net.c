@@ -503,7 +503,7 @@ u64 kfc_net_bound(const struct kfc_cache *c)
 	if (cfg->device)
 		worker += (u64)kfc_pages_max(cfg) * PAGE_SIZE;
 
-	return cfg->max_conns * conn + cfg->threads * worker +
+	return READ_ONCE(cfg->max_conns) * conn + cfg->threads * worker +
 	       cfg->upload_bytes + kfc_udp_bound(cfg);
 }
 

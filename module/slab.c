@@ -51,11 +51,12 @@ free:
  */
 u64 kfc_log_bound(const struct kfc_config *cfg, u64 nr_slabs, u32 nr_devs)
 {
-	u64 bufs = div_u64(cfg->memory_bytes, cfg->slab_bytes);
+	u64 bytes = READ_ONCE(cfg->memory_bytes);
+	u64 bufs = div_u64(bytes, cfg->slab_bytes);
 	u64 most = bufs * KFC_LOG_GROWTH;
 	u64 slab_pages = cfg->slab_bytes / KFC_PAGE;
 
-	return bufs * cfg->slab_bytes + cfg->memory_bytes / 4 +
+	return bufs * cfg->slab_bytes + bytes / 4 +
 	       KFC_PAGE + (u64)nr_devs * kfc_carry_max(cfg) *
 	       (KFC_PAGE + sizeof(void *)) +
 	       most * slab_pages * sizeof(void *) * 5 / 4 +

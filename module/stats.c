@@ -316,7 +316,7 @@ static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "kfc_connection_bytes", net->conn_bytes);
 	kfc_u64(l, "kfc_bound_index",
 		kfc_index_bound(kfc_index_size(c->cfg.index_bytes)));
-	kfc_u64(l, "kfc_bound_memory", c->cfg.memory_bytes);
+	kfc_u64(l, "kfc_bound_memory", READ_ONCE(c->cfg.memory_bytes));
 	kfc_u64(l, "kfc_bound_uploads", c->cfg.upload_bytes);
 	kfc_u64(l, "kfc_bound_store", cache);
 	kfc_u64(l, "kfc_bound_network", network);
@@ -363,7 +363,7 @@ void kfc_stats_settings(struct kfc_cache *c, struct kfc_emit *e)
 	const char *auth = kfc_auth_required(c) ? "yes" : "no";
 	struct kfc_lines l = { .e = e };
 
-	kfc_u64(&l, "maxbytes", cfg->memory_bytes);
+	kfc_u64(&l, "maxbytes", READ_ONCE(cfg->memory_bytes));
 	kfc_u64(&l, "maxconns", READ_ONCE(cfg->max_conns));
 	kfc_u64(&l, "tcpport", cfg->port);
 	kfc_u64(&l, "udpport", cfg->udp_port);

@@ -738,5 +738,5 @@ u64 kfc_udp_bound(const struct kfc_config *cfg)
 		return 0;
 	return cfg->threads * (sizeof(struct kfc_udp_worker) + req +
 			       KFC_UDP_SLOTS * (req + out)) +
-	       cfg->io_depth * req;
+	       READ_ONCE(cfg->io_depth) * req;
 }
