@@ -317,9 +317,10 @@ void kfc_listener_start(struct kfc_net *net)
 
 /**
  * kfc_listener_stop() - close all listeners
- * @net: whose; started or not
+ * @net: whose; started or not; not twice
  *
- * A UNIX socket's file goes first: so nobody meets one that nobody listens on.
+ * Their addresses stay, for clients that ask for them until the workers end. A
+ * UNIX socket's file goes first: so nobody meets one that nobody listens on.
  * On return nothing is accepted any more. Connections that nobody has accepted
  * are reset.
  *
@@ -352,5 +353,4 @@ void kfc_listener_stop(struct kfc_net *net)
 		}
 		sock_release(l->sock);
 	}
-	net->nr_listeners = 0;
 }

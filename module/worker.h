@@ -120,7 +120,7 @@ struct kfc_listener {
  * @nr_workers: how many
  * @next: where the search for the least loaded one starts
  * @listeners: listening sockets; constant after start
- * @nr_listeners: how many
+ * @nr_listeners: how many; likewise, when they are closed, too
  * @udp: udp.c's sockets, NULL where there are none; constant after start
  * @conn_cache: struct kfc_conn
  * @wq: where accepting is done

@@ -68,6 +68,8 @@ socks_back() {
 	[ "$5" -le "$1" ] && [ "$6" = 0 ] && [ "$7" -le "$3" ] && [ "$8" -le $(($4 + 64)) ]
 }
 
+wrote() { [ "$(stat bytes_written)" -gt "$1" ]; }
+
 # sets after
 settled() {
 	after=$(uncached)
@@ -141,6 +143,14 @@ idle=$BG
 check "idle connections: they are there" wait_for 60 grep -q '^ready' "$T/idle"
 unload_check "idle connections"
 wait "$idle" || not_ok "idle connections: all were closed" "$(tail -n 1 "$T/idle")"
+
+# they may ask as long as they are served, when the listeners are closed already
+must_load "who is there: insmod" memory_mb=32 threads=2 unix=/run/kfc-who
+in_background "$T/who" py -m who /run/kfc-who
+check "who is there: they ask" wait_for 30 wrote 100000
+unload_check "who is there"
+check "who is there: all had answers" wait "$BG"
+tail -n 1 "$T/who" | sed 's/^/# /'
 
 # never a client at all, and at once
 i=0 bad=0

@@ -154,7 +154,8 @@ static void stop(void)
 	while (opened)
 		close_one();
 	kfc_listener_stop(&net);
-	assert_int_equal(net.nr_listeners, 0);
+	/* Until the workers end clients may ask for their addresses. */
+	assert_int_equal(net.nr_listeners, 1);
 	assert_int_equal(atomic_read(&net.conns), 0);
 	assert_int_equal(sockets, 0);
 }
