@@ -115,9 +115,9 @@ void kfc_conn_hook(struct kfc_conn *c)
 	c->state_change = sk->sk_state_change;
 	c->write_space = sk->sk_write_space;
 	sk->sk_user_data = c;
-	sk->sk_data_ready = kfc_conn_data_ready;
-	sk->sk_state_change = kfc_conn_state_change;
-	sk->sk_write_space = kfc_conn_write_space;
+	WRITE_ONCE(sk->sk_data_ready, kfc_conn_data_ready);
+	WRITE_ONCE(sk->sk_state_change, kfc_conn_state_change);
+	WRITE_ONCE(sk->sk_write_space, kfc_conn_write_space);
 	write_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -133,8 +133,8 @@ void kfc_conn_unhook(struct kfc_conn *c)
 
 	write_lock_bh(&sk->sk_callback_lock);
 	sk->sk_user_data = NULL;
-	sk->sk_data_ready = c->data_ready;
-	sk->sk_state_change = c->state_change;
-	sk->sk_write_space = c->write_space;
+	WRITE_ONCE(sk->sk_data_ready, c->data_ready);
+	WRITE_ONCE(sk->sk_state_change, c->state_change);
+	WRITE_ONCE(sk->sk_write_space, c->write_space);
 	write_unlock_bh(&sk->sk_callback_lock);
 }

@@ -42,7 +42,7 @@ static void kfc_listener_data_ready(struct sock *sk)
 
 	kfc_trace_sk_data_ready(sk);
 	/* Accepted sockets inherit this callback. */
-	if (sk->sk_state != TCP_LISTEN)
+	if (READ_ONCE(sk->sk_state) != TCP_LISTEN)
 		return;
 	read_lock_bh(&sk->sk_callback_lock);
 	l = sk->sk_user_data;
@@ -308,7 +308,7 @@ void kfc_listener_start(struct kfc_net *net)
 		write_lock_bh(&sk->sk_callback_lock);
 		l->data_ready = sk->sk_data_ready;
 		sk->sk_user_data = l;
-		sk->sk_data_ready = kfc_listener_data_ready;
+		WRITE_ONCE(sk->sk_data_ready, kfc_listener_data_ready);
 		write_unlock_bh(&sk->sk_callback_lock);
 	}
 	/* For those who came before the callback was set. */
@@ -343,7 +343,7 @@ void kfc_listener_stop(struct kfc_net *net)
 		if (started) {
 			write_lock_bh(&sk->sk_callback_lock);
 			sk->sk_user_data = NULL;
-			sk->sk_data_ready = l->data_ready;
+			WRITE_ONCE(sk->sk_data_ready, l->data_ready);
 			write_unlock_bh(&sk->sk_callback_lock);
 		}
 		cancel_delayed_work_sync(&l->work);

@@ -130,7 +130,7 @@ void kfc_udp_start(struct kfc_net *net)
 		write_lock_bh(&sk->sk_callback_lock);
 		us->data_ready = sk->sk_data_ready;
 		sk->sk_user_data = us;
-		sk->sk_data_ready = kfc_udp_data_ready;
+		WRITE_ONCE(sk->sk_data_ready, kfc_udp_data_ready);
 		write_unlock_bh(&sk->sk_callback_lock);
 		/* For what came before. */
 		kfc_udp_worker_kick(net->workers[0], i);
@@ -157,7 +157,7 @@ void kfc_udp_stop(struct kfc_net *net)
 		write_lock_bh(&sk->sk_callback_lock);
 		if (sk->sk_user_data) {
 			sk->sk_user_data = NULL;
-			sk->sk_data_ready = us->data_ready;
+			WRITE_ONCE(sk->sk_data_ready, us->data_ready);
 		}
 		write_unlock_bh(&sk->sk_callback_lock);
 	}
