@@ -400,6 +400,13 @@ static inline u64 kfc_slab_seed(const struct kfc_log *l, u64 seq)
 	return seq ^ l->salt;
 }
 
+/* Has a slab room for so many records' summary? A device may say any number. */
+static inline bool kfc_slab_holds(const struct kfc_log *l, u32 nr_recs)
+{
+	return nr_recs &&
+	       nr_recs <= (l->slab_pages - 1) * (u64)KFC_SUM_ENTRIES;
+}
+
 /* True while so many pages are with sockets that answers are to be copied. */
 static inline bool kfc_log_lent_out(const struct kfc_log *l)
 {

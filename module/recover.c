@@ -92,8 +92,8 @@ static void kfc_find_slab(struct kfc_recovery *rc, struct kfc_slab *s)
 	n = DIV_ROUND_UP(nr, KFC_SUM_ENTRIES);
 	if (!kfc_sum_page(rc, 1, 0, seq))
 		return;
-	if (!seq || seq < kfc_slab_member(l, s)->seq_from || !nr ||
-	    n >= l->slab_pages || seq >= rc->epoch_end ||
+	if (!seq || seq < kfc_slab_member(l, s)->seq_from ||
+	    !kfc_slab_holds(l, nr) || seq >= rc->epoch_end ||
 	    order >= rc->epoch_end || order < rc->c->valid_from)
 		return;
 	s->seq = seq;

@@ -129,10 +129,9 @@ static bool kfc_slab_sane(const struct kfc_log *l, u64 first_seq,
 			  const struct kfc_area_slab *e)
 {
 	u64 seq = le64_to_cpu(e->seq);
-	u32 nr = le32_to_cpu(e->nr_recs);
 
-	return seq && seq < first_seq && nr &&
-	       DIV_ROUND_UP(nr, KFC_SUM_ENTRIES) < l->slab_pages &&
+	return seq && seq < first_seq &&
+	       kfc_slab_holds(l, le32_to_cpu(e->nr_recs)) &&
 	       le64_to_cpu(e->max_order) < first_seq &&
 	       le32_to_cpu(e->end) <= l->geo.slab_bytes;
 }

@@ -911,6 +911,85 @@ static void test_crooked_summary(void **state)
 	env_stop(&e);
 }
 
+/* The tables of an index area say @nr of all slabs. */
+static void say_of_area(struct env *e, u32 nr)
+{
+	u32 i, n, said = 0;
+
+	memcpy(&e->c.log.salt, ((struct kfc_super *)e->d.mem)->hash_key, 8);
+	for (i = 0; i < 4 * KFC_RANGE_PAGES + kfc_area_table(23); i++) {
+		struct kfc_area_slabs *a = (void *)area_page(e, i);
+
+		if (le32_to_cpu(a->hdr.magic) != KFC_AREA_SLABS_MAGIC)
+			continue;
+		for (n = 0; n < KFC_AREA_SLABS; n++) {
+			said += !!a->slab[n].nr_recs;
+			if (a->slab[n].nr_recs)
+				a->slab[n].nr_recs = cpu_to_le32(nr);
+		}
+		a->hdr.sum = cpu_to_le64(kfc_area_sum(&e->c, &a->hdr, i));
+	}
+	assert_true(said >= 3);
+	e->c.log.salt = 0;
+}
+
+/* Their summaries say so. */
+static void say_of_slabs(struct env *e, u32 nr)
+{
+	u32 n;
+
+	for (n = 0; n < e->c.log.nr_slabs; n++) {
+		struct kfc_slab *s = &e->c.log.slabs[n];
+		u64 at = kfc_slab_at(&e->c.log, s, 255);
+		struct kfc_sum_page *sp = (void *)(e->d.mem + at * KFC_PAGE);
+
+		if (s->state != KFC_SLAB_STORED)
+			continue;
+		sp->count = cpu_to_le32(nr);
+		sp->hdr.sum = kfc_page_sum(sp, kfc_slab_seed(&e->c.log, s->seq),
+					   255);
+	}
+}
+
+/* A number of records that no slab has room for, or that wraps. */
+static void test_too_many_records(void **state)
+{
+	static const u32 many[] = {
+		255 * KFC_SUM_ENTRIES + 1, U32_MAX - KFC_SUM_ENTRIES + 2,
+		U32_MAX,
+	};
+	struct env_client ec;
+	struct env e;
+	u32 i, n;
+
+	for (i = 0; i < 2 * ARRAY_SIZE(many); i++) {
+		srand(24);
+		start_reloaded(&e);
+		e.c.cfg.recover_crash = true;
+		if (i & 1) {
+			say_of_slabs(&e, many[i / 2]);
+			crash(&e);
+		} else {
+			env_unload(&e);
+			say_of_area(&e, many[i / 2]);
+		}
+		assert_int_equal(env_load(&e), 0);
+		load_all(&e);
+		for (n = 0; n < e.c.log.nr_slabs; n++)
+			assert_true(e.c.log.slabs[n].nr_recs <
+				    255 * KFC_SUM_ENTRIES);
+		assert_int_equal(env_items(&e), 0);
+		/* They are looked through for what has expired. */
+		env_now += 1000;
+		jiffies += 100000;
+		env_client_init(&e, &ec);
+		fill(&e, &ec);
+		check_all(&e, &ec);
+		env_client_exit(&e, &ec);
+		env_stop(&e);
+	}
+}
+
 /* Power fails at each write of an unload: all is there or nothing. */
 static void test_unload_dies(void **state)
 {
@@ -1504,6 +1583,7 @@ int main(void)
 		cmocka_unit_test(test_clock_behind),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_crooked_summary),
+		cmocka_unit_test(test_too_many_records),
 		cmocka_unit_test(test_unload_dies),
 		cmocka_unit_test(test_unload_errors),
 		cmocka_unit_test(test_load_fails),
