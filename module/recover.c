@@ -155,13 +155,21 @@ static void kfc_recover_slab(struct kfc_recovery *rc, struct kfc_slab *s)
 		.end = rc->good + n,
 		.nr_recs = s->nr_recs,
 	};
-	u32 nr, i, count, end = s->end;
+	u32 nr, i, count, good = 0, end = s->end;
 
 	if (kfc_read_summary(rc, s, n))
 		return;
-	for (nr = n; nr--; )
-		rc->good[n - 1 - nr] = kfc_sum_page(rc, n, nr, s->seq) ?
-				       rc->pages[n - 1 - nr] : NULL;
+	for (nr = n; nr--; ) {
+		bool ok = kfc_sum_page(rc, n, nr, s->seq);
+
+		rc->good[n - 1 - nr] = ok ? rc->pages[n - 1 - nr] : NULL;
+		good += ok;
+	}
+	/* It was taken for another life by one page that was read wrong. */
+	if (!good) {
+		kfc_count(rc->c, bad_summary);
+		return;
+	}
 	for (nr = n; nr--; ) {
 		u32 first = nr * KFC_SUM_ENTRIES;
 
