@@ -23,12 +23,13 @@ static void fill(struct kunit *test, struct kfc_cache *c)
 
 	KUNIT_ASSERT_NOT_NULL(test, text);
 	for (i = 0; i < NR_OBJECTS; i++) {
-		n = sprintf(text, "set key%d 0 0 %d\r\n", i, VALUE);
+		n = sprintf(text, "set key%d 0 0 %d%s\r\n", i, VALUE,
+			    i < NR_OBJECTS - 1 ? " noreply" : "");
 		memset(text + n, 'a' + i % 26, VALUE);
 		memcpy(text + n + VALUE, "\r\n", 3);
 		kfc_test_send(test, sock, text);
-		kfc_test_expect(test, sock, "STORED\r\n");
 	}
+	kfc_test_expect(test, sock, "STORED\r\n");
 	sock_release(sock);
 }
 

@@ -12,7 +12,7 @@
 #include "index.h"
 #include "kunit.h"
 
-#define NR_KEYS		24000
+#define NR_KEYS		8000
 #define NR_READERS	3
 
 /**
