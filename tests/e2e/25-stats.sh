@@ -19,7 +19,7 @@ relay limit 100 /usr/bin/python3 -S -m stats "$HOST" "$PORT"
 check "cache_memlimit: 1,000 objects" objects load --count 1000 --sizes 20000-30000 --seed 5
 before=$(stat curr_items)
 same "cache_memlimit 16 is taken" \
-	"$(printf 'cache_memlimit 16\r\nquit\r\n' | timeout 5 nc -q 1 "$HOST" "$PORT" | tr -d '\r')" OK
+	"$(printf 'cache_memlimit 16\r\nquit\r\n' | limit 10 nc -q 5 "$HOST" "$PORT" | tr -d '\r')" OK
 same "cache_memlimit: limit_maxbytes follows" "$(limit_mb)" 16
 check "cache_memlimit: objects go until the rest fits" wait_for 20 bytes_within 16
 holds "cache_memlimit: what went is counted" "$before == $(stat curr_items) + $(stat evictions)"

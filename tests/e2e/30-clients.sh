@@ -68,10 +68,10 @@ check "memcaslap: nothing missing, nothing wrong" aslap
 note "$(tail -n 1 "$T/out")"
 holds "memcaslap: some of it came from the device" "$(stat kfc_device_hits) > 50"
 
-check "memcstat" sh -c "timeout 30 memcstat --servers=$HOST:$PORT > $T/mcstat &&
+check "memcstat" sh -c "timeout $((30 * SLOWER)) memcstat --servers=$HOST:$PORT > $T/mcstat &&
 	grep -q 'kfc_device_hits' $T/mcstat && grep -q 'curr_items: [1-9]' $T/mcstat"
 check "memcstat --server-version" sh -c \
-	"timeout 30 memcstat --server-version --servers=$HOST:$PORT 2>&1 | grep -F 1.6.18"
+	"timeout $((30 * SLOWER)) memcstat --server-version --servers=$HOST:$PORT 2>&1 | grep -F 1.6.18"
 check "memccp, memccat" round_trip
 
 relay limit 120 /usr/bin/python3 "$E2E/clients.py" "$HOST" "$PORT" pymemcache \

@@ -81,7 +81,7 @@ rounds() {
 	local name=$1 dev=$2 i=0 bad=0 before=0 after vm=0 per=0 sk="" churn start
 	shift 2
 	rm -f "$T/stop"
-	in_background "$T/churn" objects churn --conns 4 --count 200 --batch 16 --seconds $((ROUNDS * 20)) \
+	in_background "$T/churn" objects churn --conns 4 --count 200 --batch 16 --seconds $((ROUNDS * 20 * SLOWER)) \
 		--stop "$T/stop" --timeout 30 --max-refused 100000 --sizes 20-3000
 	churn=$BG
 	start=$(date +%s)

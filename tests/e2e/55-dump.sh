@@ -20,18 +20,18 @@ for k in json.load(open("/tmp/kfc-dump.json")): sys.stdout.buffer.write(k.encode
 
 # libmemcached's: a cachedump of each class
 memcdump_all() {
-	timeout 60 memcdump --servers="$HOST:$PORT" > "$T/memcdump" || return 1
+	limit 60 memcdump --servers="$HOST:$PORT" > "$T/memcdump" || return 1
 	# memcdump ends a key at a byte that is no character
 	keys | sed 's/\xff.*//' | sort > "$T/keys"
 	sort "$T/memcdump" | cmp - "$T/keys"
 }
 tool_keys() {
-	timeout 60 perl "$TOOL" "$HOST:$PORT" keys > "$T/tool" || return 1
+	limit 60 perl "$TOOL" "$HOST:$PORT" keys > "$T/tool" || return 1
 	[ "$(grep -c '^key=.* exp=.* size=' "$T/tool")" = "$(keys | wc -l)" ]
 }
 # what it prints are commands that store the objects again
 tool_dump() {
-	timeout 60 perl "$TOOL" "$HOST:$PORT" dump 200 > "$T/tool" || return 1
+	limit 60 perl "$TOOL" "$HOST:$PORT" dump 200 > "$T/tool" || return 1
 	[ "$(grep -ac '^add dump-[0-9]*.* [0-9]* [0-9]* [0-9]*.$' "$T/tool")" -ge 199 ]
 }
 refused() {

@@ -72,7 +72,7 @@ check "crash: the copy again" put_back
 load "recover=crash" recover=crash
 check "recover=crash: right or a miss" obj verify --count $N --max-misses $((N / 2))
 tail -n 1 "$T/out" | sed 's/^/# /'
-printf 'flush_all\r\nquit\r\n' | timeout 10 bash -c "exec 3<>/dev/tcp/$HOST/$PORT; cat >&3; cat <&3" > "$T/flush"
+printf 'flush_all\r\nquit\r\n' | limit 10 bash -c "exec 3<>/dev/tcp/$HOST/$PORT; cat >&3; cat <&3" > "$T/flush"
 same "recover=crash: flush_all is answered" "$(tr -d '\r' < "$T/flush")" OK
 check "recover=crash: a copy after it" image
 check "recover=crash: rmmod" kfc_unload

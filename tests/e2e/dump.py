@@ -20,6 +20,8 @@ import threading
 import time
 import urllib.parse
 
+from slower import SLOWER
+
 HOST, PORT, NAME = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 NOTE = "/tmp/kfc-dump.json"
 COUNT = 5000
@@ -43,7 +45,7 @@ class Client:
         self.s = socket.socket()
         if rcvbuf:
             self.s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
-        self.s.settimeout(30)
+        self.s.settimeout(30 * SLOWER)
         self.s.connect((HOST, PORT))
         self.f = self.s.makefile("rb", 1 << 16)
 
@@ -185,7 +187,7 @@ def words():
             rb"ITEM (dump-\S+) \[\d+ b; \d+ s\]\r\n", x)], [])
 
 
-def free(c, seconds=10):
+def free(c, seconds=10 * SLOWER):
     """Wait until a dump is to be had; its first line."""
     end = time.monotonic() + seconds
     while True:

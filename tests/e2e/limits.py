@@ -139,7 +139,7 @@ class Case:
         self.bystander()
         start = time.monotonic()
         closed = {}
-        while time.monotonic() - start < t * 3 + 8 and len(closed) < 2:
+        while time.monotonic() - start < t * 3 + 8 * SLOWER and len(closed) < 2:
             self.bystander()
             for name, c in (("sleepy", sleepy), ("half", half)):
                 if name not in closed and c.closed(0.3):
@@ -164,7 +164,7 @@ class Case:
         start = time.monotonic()
         answers = {}
         # half of them are much slower; those lose
-        while time.monotonic() - start < 25:
+        while time.monotonic() - start < 25 * SLOWER:
             for i, sl in enumerate(slow):
                 c, mv, at, state = sl
                 if state:
@@ -268,7 +268,7 @@ class Case:
         time.sleep(1)
         for s in slow:
             s.close()
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while self.stat("kfc_read_pages") and time.monotonic() < end:
             time.sleep(0.2)
         self.is_("nor when they went", self.stat("kfc_read_pages"), 0)
@@ -297,7 +297,7 @@ class Case:
         # a line that never ends
         c = self.conn()
         try:
-            c.send(b"x" * 100000, 10)
+            c.send(b"x" * 100000, 10 * SLOWER)
             got = c.line()
         except Lost:
             got = b"closed"
@@ -326,7 +326,7 @@ class Case:
                     data = rnd.randbytes(100000)
                 else:
                     data = b"".join([rnd.choice(words) for _ in range(20000)])[:100000]
-                c.send(data, 10)
+                c.send(data, 10 * SLOWER)
                 if i % 5 == 0:
                     c.closed(0.2)
                 c.close()
@@ -338,7 +338,7 @@ class Case:
         c = self.conn()
         c.send(b"\x80\x0b\0\0\0\0\0\0" + b"\0" * 16)
         try:
-            got = c.line(5)
+            got = c.line(5 * SLOWER)
         except Stalled:
             got = b"nothing"
         except Lost:
@@ -437,7 +437,7 @@ class Case:
             c.send([b"", b"get li", b"set a 0 0 100000\r\n" + b"x" * 50000, b"version\r\n",
                     b"get " + b" ".join([o.key(1)] * 80) + b"\r\n", b"set a 0 0 5\r\nabc"][i % 6])
         print("ready", flush=True)
-        end = time.monotonic() + 60
+        end = time.monotonic() + 60 * SLOWER
         open_ = set(conns)
         while open_ and time.monotonic() < end:
             for c in list(open_):
@@ -461,7 +461,7 @@ def run(cases, seconds, options):
     for name, default in options.items():
         p.add_argument(name, type=type(default), default=default)
     a = p.parse_args()
-    signal.alarm(seconds)
+    signal.alarm(seconds * SLOWER)
     c = cases(a)
     try:
         getattr(c, a.case)()

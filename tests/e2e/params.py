@@ -16,6 +16,8 @@ import stat
 import subprocess
 import sys
 
+from slower import SLOWER
+
 KO, PORT, DEV, DIR = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 IMG = f"{DIR}/image"
 MIB = 1 << 20
@@ -83,7 +85,7 @@ def setting(name):
 
 
 def ask(line):
-    with socket.create_connection(("127.0.0.1", int(PORT)), timeout=10) as s:
+    with socket.create_connection(("127.0.0.1", int(PORT)), timeout=10 * SLOWER) as s:
         s.sendall(line.encode() + b"\r\nquit\r\n")
         return s.makefile("rb").read().decode().strip()
 

@@ -12,15 +12,15 @@ import json
 import sys
 import time
 
-from objects import Conn, Objects
+from objects import SLOWER, Conn, Objects
 
 N = 1000
-TTL = 600
+TTL = 600 * SLOWER
 
 
 def main():
     host, port, mode, path = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
-    c = Conn(host, port, 30)
+    c = Conn(host, port, 30 * SLOWER)
     o = Objects(31, "20-3000", "r-")
     failed = 0
 

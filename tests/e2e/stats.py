@@ -10,6 +10,8 @@ import socket
 import struct
 import sys
 
+from slower import SLOWER
+
 # What a dashboard or the memcached_exporter relies on.
 GENERAL = """pid uptime time version pointer_size rusage_user rusage_system max_connections
     curr_connections total_connections rejected_connections listen_disabled_num accepting_conns
@@ -33,7 +35,7 @@ def test(good, name, why=""):
 
 class Conn:
     def __init__(self, host, port):
-        self.s = socket.create_connection((host, port), timeout=10)
+        self.s = socket.create_connection((host, port), timeout=10 * SLOWER)
         self.f = self.s.makefile("rb")
 
     def ask(self, line, end=("END", "RESET", "OK", "ERROR", "STORED", "DELETED", "NOT_FOUND")):

@@ -12,7 +12,7 @@ import argparse
 import sys
 import time
 
-from objects import Conn, Lost, Objects, Stalled, Wrong, stats
+from objects import SLOWER, Conn, Lost, Objects, Stalled, Wrong, stats
 
 MIB = 1 << 20
 
@@ -21,7 +21,7 @@ class Suite:
     def __init__(self, a):
         self.a = a
         self.failed = 0
-        self.c = Conn(a.host, a.port, 30)
+        self.c = Conn(a.host, a.port, 30 * SLOWER)
         self.fillers = 0
 
     def is_(self, name, got, want):
@@ -147,7 +147,7 @@ class Suite:
         self.clear()
         now = time.time()
         start = time.monotonic()
-        ttl = 2 if not self.a.filler else 10
+        ttl = (2 if not self.a.filler else 10) * SLOWER
         self.set(b"e1", b"1", ttl)
         self.set(b"e2", b"2", int(now) + ttl)
         self.set(b"e3", b"3", ttl)
@@ -213,13 +213,14 @@ class Suite:
         self.c.send(b"flush_all noreply\r\n")
         self.is_("flush_all noreply", self.c.get(*keys), [])
         put(2)
-        self.is_("flush_all 3", self.c.cmd(b"flush_all 3"), b"OK")
+        wait = 3 * SLOWER
+        self.is_("flush_all %d" % wait, self.c.cmd(b"flush_all %d" % wait), b"OK")
         start = time.monotonic()
         got = len(self.c.get(*keys))
         self.set(b"during", b"1")
-        if time.monotonic() - start < 1.8:
+        if time.monotonic() - start < wait - 1.2:
             self.is_("it waits", got, n)
-        time.sleep(max(0, start + 5.2 - time.monotonic()))
+        time.sleep(max(0, start + wait + 2.2 - time.monotonic()))
         self.is_("and takes what came before it fired", self.c.get(b"during", *keys), [])
         put(3)
         self.set(b"during", b"2")
@@ -285,7 +286,7 @@ class Suite:
         too_large = b"SERVER_ERROR object too large for cache"
 
         def put(n):
-            return self.c.cmd(b"set %s 1 0 %d\r\n%s" % (key, n, v[:n]), timeout=120)
+            return self.c.cmd(b"set %s 1 0 %d\r\n%s" % (key, n, v[:n]), timeout=120 * SLOWER)
 
         low, high = lim - 1024, lim + 1     # the limit counts the header, as -I does
         if put(low) != b"STORED":
@@ -318,13 +319,13 @@ class Suite:
                  700001, low - 1, low]
         sizes = [n for n in sizes if n <= low]
         for i, n in enumerate(sizes):
-            self.c.cmd(b"set L%d 0 0 %d\r\n%s" % (i, n, v[i:n + i]), timeout=120)
+            self.c.cmd(b"set L%d 0 0 %d\r\n%s" % (i, n, v[i:n + i]), timeout=120 * SLOWER)
         if self.a.filler:
             self.push()
         bad = [n for i, n in enumerate(sizes) if self.value(b"L%d" % i) != v[i:n + i]]
         self.is_("values of %d sizes up to it" % len(sizes), bad, [])
         self.c.send(b"get " + b" ".join([b"L%d" % i for i in range(len(sizes))]) + b"\r\n")
-        got = self.c.values(120)
+        got = self.c.values(120 * SLOWER)
         self.is_("... all in one get", [x[2] == v[i:sizes[i] + i] for i, x in enumerate(got)],
                  [True] * len(sizes))
 
@@ -413,7 +414,7 @@ def main():
             s.failed += 1
             print("not ok %s: %s - %s: %s" % (a.label, name, type(e).__name__, e), flush=True)
             s.c.close()
-            s.c = Conn(a.host, a.port, 30)
+            s.c = Conn(a.host, a.port, 30 * SLOWER)
     return 1 if s.failed else 0
 
 

@@ -22,7 +22,9 @@ import socket
 import sys
 import time
 
-TIMEOUT = 10		# seconds an answer may take
+from slower import SLOWER
+
+TIMEOUT = 10 * SLOWER	# seconds an answer may take
 QUIET = 0.15		# seconds in which nothing more must come
 PAUSE = 0.06		# between the pieces of one sending
 

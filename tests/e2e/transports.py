@@ -21,6 +21,8 @@ import sys
 import threading
 import time
 
+from slower import SLOWER
+
 KO, PORT, DEV, DIR = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4]
 PATH = f"{DIR}/sock"
 SYS_FINIT_MODULE, SYS_DELETE_MODULE = 313, 176      # x86-64
@@ -115,7 +117,7 @@ class Client:
             family = (socket.AF_UNIX if isinstance(address, str) else
                       socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
         self.s = socket.socket(family, socket.SOCK_STREAM)
-        self.s.settimeout(20)
+        self.s.settimeout(20 * SLOWER)
         self.s.connect(address)
 
     def answer(self, n):
@@ -398,7 +400,7 @@ class Udp:
         self.s.send(struct.pack(">HHHH", self.n, seq, total, reserved) + request)
         return self.n
 
-    def message(self, seconds=10):
+    def message(self, seconds=10 * SLOWER):
         """(id, datagrams, bytes) of the next message; () for silence."""
         self.s.settimeout(seconds)
         while True:
@@ -623,7 +625,7 @@ def udp_strange(t):
             ("from our port", head + b"get a\r\n", ours)):
         before = udp_counts()
         s.s.send(datagram)
-        end = time.monotonic() + 10
+        end = time.monotonic() + 10 * SLOWER
         d = [0] * 4
         while not d[1] + d[2] and time.monotonic() < end:
             d = [b - a for a, b in zip(before, udp_counts())]
@@ -642,7 +644,7 @@ def udp_burst():
     for _ in range(100):
         for u in clients:
             u.send(b"get a v1392 a none\r\n")
-    end = time.monotonic() + 20
+    end = time.monotonic() + 20 * SLOWER
     d = [0] * 4
     while d[0] + d[3] < 400 and time.monotonic() < end:
         d = [b - a for a, b in zip(before, udp_counts())]
@@ -691,7 +693,7 @@ def udp_hang():
     name = "kfcudp"
 
     def dm(*args):
-        subprocess.run(["dmsetup", *args], check=True, timeout=30,
+        subprocess.run(["dmsetup", *args], check=True, timeout=30 * SLOWER,
                        env={**os.environ, "DM_DISABLE_UDEV": "1"})
 
     subprocess.run(["modprobe", "dm-mod"], check=True)
