@@ -3,9 +3,12 @@
  * What compat.h says of the kernel that this runs on.
  */
 #include <linux/bvec.h>
+#include <linux/cpumask.h>
 #include <linux/delay.h>
 #include <linux/in.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/smp.h>
 #include <net/net_namespace.h>
 #include <net/sock.h>
 
@@ -34,7 +37,10 @@ static void pair(struct kunit *test, struct socket *sock[2])
 	sock_release(l);
 }
 
-/* Pages are lent, not copied, until the other side has read them. */
+/*
+ * Pages are lent, not copied, until the other side has read them. On one CPU:
+ * what another one has sent may wait there to be freed until it has more to do.
+ */
 static void test_lends_pages(struct kunit *test)
 {
 	struct page *page = alloc_page(GFP_KERNEL);
@@ -45,6 +51,7 @@ static void test_lends_pages(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, page);
 	KUNIT_ASSERT_NOT_NULL(test, buf);
+	set_cpus_allowed_ptr(current, cpumask_of(raw_smp_processor_id()));
 	pair(test, sock);
 	memset(page_address(page), 'x', PAGE_SIZE);
 	bvec_set_page(&bv[0], page, 4000, 0);
