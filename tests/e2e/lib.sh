@@ -12,7 +12,8 @@
 #   finish                 exit code of the script
 
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C PYTHONDONTWRITEBYTECODE=1
-E2E=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+E2E=${BASH_SOURCE[0]%/*}
+[[ $E2E = /* ]] || E2E=$PWD/$E2E
 export PYTHONPATH=$E2E
 HOST=127.0.0.1
 PORT=${KFC_PORT:-11211}
@@ -88,10 +89,30 @@ relay() {
 	if [ "$n" != 0 ]; then grep -vE '^(ok|not ok|#) ' "$T/relay" | tail -n 15 | sed 's/^/# /'; fi
 }
 
+# These four start nothing: many tests ask for many counters, and a kernel that looks for errors
+# takes a third of a second for each program, emulated.
+#
 # field NAME: of the last RESULT line that check saw, 0 where it has none
-field() { sed -n 's/^RESULT .* '"$1"'=\([0-9.]*\).*/\1/p' "${2:-$T/out}" | tail -n 1 | grep . || echo 0; }
+field() {
+	local -a lines
+	local line v=
 
-# With nothing to start: many tests ask for many counters.
+	mapfile -t lines < "${2:-$T/out}"
+	for line in "${lines[@]}"; do
+		[[ ! $line =~ ^RESULT\ .*\ $1=([0-9.]*) ]] || v=${BASH_REMATCH[1]:-$v}
+	done
+	echo "${v:-0}"
+}
+# result: the RESULT lines that check saw, as a note
+result() {
+	local -a lines
+	local line
+
+	mapfile -t lines < "$T/out"
+	for line in "${lines[@]}"; do
+		[[ $line != RESULT* ]] || note "$line"
+	done
+}
 stat() {
 	local -a lines
 	local line
@@ -105,10 +126,18 @@ stat() {
 # sum_of PREFIX: of all counters whose names start so
 sum_of() { awk -v p="$1" 'index($1, p) == 1 { n += $2 } END { print n + 0 }' /proc/kfatcache/stats; }
 stats() {
-	awk -v names="$*" '{ v[$1] = $2 } END {
-		n = split(names, name, " ")
-		for (i = 1; i <= n; i++) printf "%s=%s ", name[i], (name[i] in v) ? v[name[i]] : "none"
-		print "" }' /proc/kfatcache/stats
+	local -a lines
+	local -A v
+	local line
+
+	mapfile -t lines 2> /dev/null < /proc/kfatcache/stats
+	for line in "${lines[@]}"; do
+		v[${line%% *}]=${line#* }
+	done
+	for line in "$@"; do
+		printf '%s=%s ' "$line" "${v[$line]-none}"
+	done
+	echo
 }
 
 # log_mark; log_new: our kernel messages since. The log is never cleared, the runner reads it.
@@ -127,7 +156,7 @@ limit() {
 	timeout -s KILL $seconds "$@"
 }
 
-loaded() { grep -q '^kfatcache ' /proc/modules; }
+loaded() { [ -e /sys/module/kfatcache/initstate ]; }
 
 kfc_load() {
 	insmod "$KFC_KO" port="$PORT" "$@" 2> "$T/insmod" && return 0
@@ -144,6 +173,17 @@ must_load() {
 }
 
 kfc_unload() { limit 60 rmmod kfatcache; }
+
+# An emulated CPU more makes whatever is done on the first slower, by half on kernels that look for
+# errors; who needs none takes it away for as long.
+one_cpu() { cpus 0; }
+all_cpus() { cpus 1; }
+cpus() {
+	local f
+	for f in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		[ ! -e "$f" ] || echo "$1" > "$f"
+	done
+}
 
 # kB of memory that could be had. What was freed may stay in lists of a CPU for long (page by page
 # it decides how much), and the kernel counts it neither as free nor as available.
@@ -202,6 +242,10 @@ dm_remove() {
 	dm remove --retry "$1"
 }
 
+# nap SECONDS: sleep, and nothing is started for it
+exec {NAP}<> <(:)
+nap() { read -rt "$1" -u "$NAP" || true; }
+
 # wait_for SECONDS COMMAND...: as long on a stock kernel
 wait_for() {
 	local end=$((SECONDS + $1 * SLOWER)) tries=0
@@ -209,7 +253,7 @@ wait_for() {
 	while ! "$@" > /dev/null 2>&1; do
 		[ $SECONDS -le $end ] || return 1
 		# what takes its time is not asked for so often
-		if [ $((tries += 1)) -lt 20 ]; then sleep 0.1; else sleep 0.7; fi
+		if [ $((tries += 1)) -lt 20 ]; then nap 0.1; else nap 0.7; fi
 	done
 }
 
@@ -274,9 +318,9 @@ if [ -z "${KFC_ON_HOST:-}" ]; then
 	[ -n "${KFC_KO:-}" ] || { echo "not ok environment - KFC_KO is not set"; exit 1; }
 	if loaded; then not_ok "a clean start" "the module is loaded already"; exit 1; fi
 	if grep -q objects "$0"; then
-		py -m objectsd > "$T/objectsd" 2>&1 &
+		exec {fd}< <(py -m objectsd 2>&1)
 		BACKGROUND=$!
-		wait_for 60 test -s "$T/objectsd" || { not_ok "objectsd" "it did not start"; finish; }
-		read -r OBJECTSD < "$T/objectsd"
+		read -rt $((60 * SLOWER)) -u "$fd" OBJECTSD
+		[[ $OBJECTSD =~ ^[0-9]+$ ]] || { not_ok "objectsd" "it did not start: $OBJECTSD"; finish; }
 	fi
 fi
