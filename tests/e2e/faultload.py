@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 """Load the module again and again, each time with another allocation failing.
 
-    faultload.py KO FIRST STEP ROUNDS PARAM=VALUE...
+    faultload.py KO ROUNDS [-- NAME FIRST STEP MIN_ORDER PARAM=VALUE...]...
 
-The FIRSTth that loading does, STEP behind it, and so on, ROUNDS loads at most or until
-there are no more. Each has to be refused with ENOMEM, or go well without what it did not
-get and be unloaded; nothing may be left of it. The device is claimed again by the next.
+For each NAME: the FIRSTth that loading does, STEP behind it, and so on, ROUNDS loads at most
+or until there are no more; pages count where there are 2^MIN_ORDER of them. Each load has to
+be refused with ENOMEM, or go well without what it did not get and be unloaded; nothing may be
+left of it. The device is claimed again by the next.
 
 /proc/self/fail-nth counts what /sys/kernel/debug/fail* are told to count, and is 0 when one
 has failed. The kernel's log does not tell: some allocations fail silently, by __GFP_NOWARN.
@@ -60,10 +61,12 @@ def load(fd, params, nth):
     return err, left_over == 0
 
 
-def main():
-    ko, first, step, rounds = sys.argv[1], *map(int, sys.argv[2:5])
-    params = " ".join(sys.argv[5:]).encode()
-    fd = os.open(ko, os.O_RDONLY | os.O_CLOEXEC)
+def series(fd, rounds, name, first, step, min_order, *params):
+    """Returns whether all was well."""
+    first, step = int(first), int(step)
+    params = " ".join(params).encode()
+    with open("/sys/kernel/debug/fail_page_alloc/min-order", "w") as f:
+        f.write(min_order)
     refused = without = 0
     wrong = []
     nth = first
@@ -83,10 +86,23 @@ def main():
             wrong.append(f"allocation {nth}: {os.strerror(err)}")
         wrong += [f"allocation {nth}: left: {x}" for x in left()]
         nth += step
-    print(f"RESULT mode=faultload loads={refused + without} refused={refused} without={without} "
-          f"last={nth - step} wrong={len(wrong)}")
     print("\n".join(wrong))
-    return bool(wrong)
+    print(f"# {name}: {refused} loads refused, {without} without it, the last at {nth - step}")
+    for good, what in ((not wrong, "each load ends as if it had not been"),
+                       (refused + without > 5, "there were some to fail")):
+        print(f"ok {name}: {what}" if good else f"not ok {name}: {what} - {wrong[:1]}", flush=True)
+    return not wrong and refused + without > 5
+
+
+def main():
+    fd = os.open(sys.argv[1], os.O_RDONLY | os.O_CLOEXEC)
+    rounds, words = int(sys.argv[2]), sys.argv[3:]
+    good = True
+    while words:
+        end = words.index("--", 1) if "--" in words[1:] else len(words)
+        good &= series(fd, rounds, *words[1:end])
+        words = words[end:]
+    return not good
 
 
 sys.exit(main())

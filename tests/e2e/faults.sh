@@ -35,6 +35,11 @@ allocations() {
 	modules_only fail_page_alloc
 }
 
-mountpoint -q $FAULTS || mount -t debugfs debugfs $FAULTS
+[ -d $FAULTS/failslab ] || mount -t debugfs debugfs $FAULTS
 [ -d $FAULTS/failslab ] || { not_ok "faults to order" "this kernel has none"; finish; }
-AT_EXIT=calm
+AT_EXIT="calm; all_cpus"
+
+# Outside of a soak it is one CPU, for the sake of time: what is looked for here is no race.
+THREADS=${KFC_SOAK:+2}
+THREADS=${THREADS:-1}
+[ -n "${KFC_SOAK:-}" ] || one_cpu
