@@ -36,7 +36,7 @@ blank() { linear && wipe "$DM"; }
 # begin NAME: with the device as it should be, and 6,000 objects on it
 begin() {
 	check "$1: a blank device" blank
-	must_load "$1: insmod" device="$DM" memory_mb=8 slab_size=1 index_mb=4 read_timeout_ms=500
+	must_load "$1: insmod" device="$DM" memory_mb=8 slab_size=1 index_mb=4 read_timeout_ms=$((500 * SLOWER))
 	check "$1: 6,000 objects" obj load --count 6000 --seconds 60
 	check "$1: they come back" obj verify --first 500 --count 500 --max-misses 1
 	holds "$1: most from the device" "$(stat kfc_device_hits) > 400"

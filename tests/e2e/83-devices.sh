@@ -23,7 +23,7 @@ linear_b() { echo "0 $((MIB_B * 2048)) linear $DEV $((64 * 2048))"; }
 error_b() { echo "0 $((MIB_B * 2048)) error"; }
 # begin_on DEVICES
 begin_on() {
-	kfc_load device="$1" memory_mb=8 slab_size=1 index_mb=4 read_timeout_ms=500
+	kfc_load device="$1" memory_mb=8 slab_size=1 index_mb=4 read_timeout_ms=$((500 * SLOWER))
 }
 state() { stats kfc_device curr_items kfc_evictions_device_error kfc_device_read_errors \
 	kfc_device_write_errors | sed 's/^/# /'; }

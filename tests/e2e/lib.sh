@@ -158,8 +158,9 @@ limit() {
 
 loaded() { [ -e /sys/module/kfatcache/initstate ]; }
 
+# A device has as long as the default on a stock kernel.
 kfc_load() {
-	insmod "$KFC_KO" port="$PORT" "$@" 2> "$T/insmod" && return 0
+	insmod "$KFC_KO" port="$PORT" read_timeout_ms=$((1000 * SLOWER)) "$@" 2> "$T/insmod" && return 0
 	echo "insmod $*: $(tail -n 1 "$T/insmod"); $(dmesg | grep 'kfatcache: ' | tail -n 1)" >&2
 	return 1
 }
