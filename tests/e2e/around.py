@@ -21,8 +21,8 @@ import subprocess
 import sys
 import time
 
-from crowd import ASK, Crowd, Plain, conn_slab, wait_for
-from limits import PATIENCE, run
+from crowd import ASK, Crowd, Plain, wait_for
+from limits import PATIENCE, conn_slab, run
 from objects import Conn, Objects
 
 PARAMETERS = "/sys/module/kfatcache/parameters/"

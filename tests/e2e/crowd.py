@@ -15,7 +15,7 @@ import struct
 import sys
 import time
 
-from limits import PATIENCE, Case, run
+from limits import PATIENCE, Case, conn_slab, run
 from nosocket import NoSockets
 from objects import MIB, Objects
 
@@ -41,17 +41,6 @@ def meminfo(name):
 def available():
     """kB; with the pages in lists of a CPU, which the kernel counts neither as free nor so"""
     return meminfo("MemAvailable") + 4 * sum(numbers("/proc/zoneinfo", "count"))
-
-
-def conn_slab():
-    """(objects in use, bytes of one) of kfc_conn, but for those that a CPU keeps"""
-    with open("/sys/kernel/slab/kfc_conn/shrink", "w") as f:
-        f.write("1")
-    with open("/proc/slabinfo") as f:
-        for line in f:
-            if line.startswith("kfc_conn "):
-                return int(line.split()[1]), int(line.split()[3])
-    raise KeyError("kfc_conn")
 
 
 def wait_for(condition, seconds=PATIENCE):
