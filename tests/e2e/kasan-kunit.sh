@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=256 smp=2 disk=512 kernels=6.12-kasan timeout=120
+# guest: mem=256 smp=2 disk=512 kernels=6.12-kasan,6.12-kcsan timeout=120
 #
 # The suites of tests/kunit: they run when the module that has them is loaded, and
 # say how it went in the kernel's log.

@@ -33,10 +33,12 @@ BOOT_SECONDS = 240
 # find errors of memory with. What they take: of memory so many MiB more, of time
 # so many times as much; and their arguments (ACPI's interpreter would take 10 s there to
 # begin with, and a minute and a half to say which interrupt a device has).
-BUILT = ("6.12-kasan",)
+BUILT = ("6.12-kasan", "6.12-kcsan")
 POISON = "slub_debug=FZPU page_poison=1 kfence.sample_interval=5 preempt=full"
 SPECIAL = {
     "6.12-kasan": (256, 4, "kasan_multi_shot acpi=off"),
+    # of a module's accesses more are watched, as no others are
+    "6.12-kcsan": (128, 3, "kcsan.skip_watch=500 acpi=off"),
     "6.12-poison": (256, 2, POISON),
     "6.1-poison": (256, 2, POISON),
 }
