@@ -353,6 +353,7 @@ struct percpu_counter { s64 count; };
 #define percpu_counter_destroy(c) ((void)(c))
 #define percpu_counter_add_batch(c, n, b) ((void)(b), (void)((c)->count += (n)))
 #define percpu_counter_read(c) ((c)->count)
+#define percpu_counter_read_positive(c) max_t(s64, (c)->count, 0)
 #define num_possible_cpus() 1
 #define this_cpu_inc(x) ((void)(x)++)
 #define this_cpu_add(x, n) ((void)((x) += (n)))

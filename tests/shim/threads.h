@@ -73,11 +73,13 @@ extern int shim_fence;
 #undef this_cpu_inc
 #undef this_cpu_add
 #undef percpu_counter_add_batch
-#undef percpu_counter_read
+#undef percpu_counter_read_positive
 #define this_cpu_inc(x) shim_add(&(x), 1)
 #define this_cpu_add(x, n) shim_add(&(x), n)
 #define percpu_counter_add_batch(c, n, b) ((void)(b), shim_add(&(c)->count, n))
-#define percpu_counter_read(c) READ_ONCE((c)->count)
+/* The kernel's other one is plain. */
+#define percpu_counter_read_positive(c) \
+	max_t(s64, READ_ONCE((c)->count), 0)
 #undef get_page
 #undef page_count
 #define get_page(p) shim_add(&(p)->refs, 1)
