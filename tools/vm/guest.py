@@ -37,8 +37,9 @@ BUILT = ("6.12-kasan", "6.12-kcsan")
 POISON = "slub_debug=FZPU page_poison=1 kfence.sample_interval=5 preempt=full"
 SPECIAL = {
     "6.12-kasan": (256, 4, "kasan_multi_shot acpi=off"),
-    # of a module's accesses more are watched, as no others are
-    "6.12-kcsan": (128, 3, "kcsan.skip_watch=500 acpi=off"),
+    # of a module's accesses more are watched, as no others are, and for longer: an
+    # emulated CPU does little in 80 us
+    "6.12-kcsan": (128, 3, "kcsan.skip_watch=500 kcsan.udelay_task=250 acpi=off"),
     "6.12-poison": (256, 2, POISON),
     "6.1-poison": (256, 2, POISON),
 }
