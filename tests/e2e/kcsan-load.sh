@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
-# guest: mem=512 smp=2 disk=512 kernels=6.12-kcsan timeout=120
+# guest: mem=256 smp=2 disk=512 kernels=6.12-kcsan timeout=120
 # shellcheck disable=SC2317  # functions are called by check
 #
 # Commands of all kinds for the same keys at once, by every way in, while slabs
