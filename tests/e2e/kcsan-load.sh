@@ -39,6 +39,8 @@ load() {
 mountpoint -q ${KCSAN%/*} || mount -t debugfs debugfs ${KCSAN%/*}
 [ -e $KCSAN ] || { not_ok "data races" "this kernel does not look for them"; finish; }
 
+holds "there are CPUs that can race" "$(nproc) > 1"
+
 must_load "memory: insmod" memory_mb=6 "${SMALL[@]}"
 load memory 6 4000
 unload_check "memory"
