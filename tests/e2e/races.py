@@ -23,8 +23,8 @@ import sys
 import time
 
 BATCH = 30
-# Enough, by all of them, for an index of 1 MiB to grow.
-FILL = 1300
+# Enough, by all of them, for an index of 1 MiB to grow as a rule.
+FILL = 1600
 SIZES = (10, 100, 100, 700, 3000, 9000)
 # A value of its own pages on its way in, in some of the lots.
 LONG = 40000
