@@ -89,7 +89,7 @@ relay() {
 	if [ "$n" != 0 ]; then grep -vE '^(ok|not ok|#) ' "$T/relay" | tail -n 15 | sed 's/^/# /'; fi
 }
 
-# These four start nothing: many tests ask for many counters, and a kernel that looks for errors
+# All of these but sum_of start nothing: many tests ask for many counters, and a kernel that looks for errors
 # takes a third of a second for each program, emulated.
 #
 # field NAME: of the last RESULT line that check saw, 0 where it has none

@@ -1121,7 +1121,7 @@ static void test_index_start(void **state)
 	shim_works_off = true;
 	assert_int_equal(env_load(&e), 0);
 	assert_int_equal(kfc_index_level(&e.c.index), 4);
-	/* Objects come, and its work does not: a few hundred have room. */
+	/* Objects come, and its work does not: they have room. */
 	env_client_init(&e, &ec);
 	fill(&e, &ec);
 	want = all_expected();
