@@ -370,11 +370,17 @@ class Guest:
                                 + self.last_words(), died)
             try:
                 s = s or self._connect("agent.sock")
-                got += s.recv(4096)
-            except (FileNotFoundError, ConnectionRefusedError):
-                time.sleep(0.05)
+                data = s.recv(4096)
             except TimeoutError:
-                pass
+                continue
+            except (FileNotFoundError, ConnectionError):
+                data = b""      # QEMU does not listen yet, or is going
+            got += data
+            if not data:
+                if s:
+                    s.close()
+                s = None
+                time.sleep(0.05)
         s.close()
 
     def run(self, command, sink=None, seconds=None, cwd=None):
@@ -410,7 +416,7 @@ class Guest:
                     if time.monotonic() > until:
                         raise GuestError(f"no answer in {seconds} s; last words:\n"
                                          + self.last_words()) from None
-                except ConnectionResetError:
+                except ConnectionError:
                     if begun:
                         sink(buf)
                     raise GuestError("the guest is gone; its last words:\n"
