@@ -23,8 +23,9 @@ REPO = os.path.dirname(os.path.dirname(HERE))
 CACHE = os.environ.get("KFC_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kfatcache")
 
-# What the guest needs to see the host's files; the rest comes by modprobe.
+# What the guest needs to see the host's files, and disks; the rest comes by modprobe.
 BOOT_MODULES = ["virtio_pci", "9pnet_virtio", "9p", "overlay", "virtio_net"]
+DISK_MODULES = {"nvme": "nvme", "virtio": "virtio_blk"}
 
 AGAIN_SECONDS = 20      # without a sign that a command has begun, it is sent again
 BOOT_SECONDS = 240
@@ -124,8 +125,15 @@ def cpio(files):
     return bytes(out)
 
 
-def boot_modules(kernel):
-    """BOOT_MODULES and what they depend on, in the order to load them."""
+def bootable(kernel):
+    """Its file for QEMU: what needs no unpacking, where tools/deps left it."""
+    r = release(kernel)
+    plain = f"{image(kernel)}/boot/vmlinux-{r}"
+    return plain if os.path.exists(plain) else f"{image(kernel)}/boot/vmlinuz-{r}"
+
+
+def boot_modules(kernel, names):
+    """These and what they depend on, in the order to load them."""
     top = f"{image(kernel)}/lib/modules/{release(kernel)}"
     deps, order = {}, []
     with open(f"{top}/modules.dep") as f:
@@ -133,7 +141,7 @@ def boot_modules(kernel):
             path, _, after = line.partition(":")
             name = os.path.basename(path).split(".ko")[0].replace("-", "_")
             deps[name] = [path] + after.split()
-    for name in BOOT_MODULES:
+    for name in names:
         for path in reversed(deps.get(name, [])):   # none: it is built in
             if path not in order:
                 order.append(path)
@@ -143,14 +151,14 @@ def boot_modules(kernel):
             yield f.read()
 
 
-def initramfs(kernel, bare, ko):
+def initramfs(kernel, modules, ko):
     busybox = shutil.which("busybox", path="/bin:/usr/bin") or "/bin/busybox"
     with open(f"{HERE}/init", "rb") as f, open(busybox, "rb") as b:
         files = {"init": (0o100755, f.read()), "bin": (0o40755, b""),
                  "bin/busybox": (0o100755, b.read())}
-    if not bare:
+    if modules:
         files["modules"] = (0o40755, b"")
-        for n, data in enumerate(boot_modules(kernel)):
+        for n, data in enumerate(boot_modules(kernel, modules)):
             files[f"modules/{n:02}.ko"] = (0o100644, data)
     if ko:
         with open(ko, "rb") as f:
@@ -266,8 +274,11 @@ class Guest:
             cpu = (accel or accelerator(self.kernel)) + [
                 "-smp", f"{smp},sockets={smp}"]
         os.makedirs(f"{self.dir}/results", exist_ok=True)
+        kinds = {spec.partition(":")[0] for spec in disks}
+        modules = [] if bare else BOOT_MODULES + [
+            m for kind, m in DISK_MODULES.items() if kind in kinds]
         with open(f"{self.dir}/initrd", "wb") as f:
-            f.write(initramfs(self.kernel, bare, ko))
+            f.write(initramfs(self.kernel, modules, ko))
         for name in ("agent.sock", "qmp.sock"):
             if os.path.exists(f"{self.dir}/{name}"):
                 os.unlink(f"{self.dir}/{name}")
@@ -277,7 +288,7 @@ class Guest:
         mem += more
         append = f"{ARGS} {args} kfc.modules={image(self.kernel)}/lib/modules/{r} {append}"
         cmd = ["timeout", "-s", "KILL", str(self.limit), "qemu-system-x86_64", *cpu,
-               "-m", str(mem), "-kernel", f"{image(self.kernel)}/boot/vmlinuz-{r}",
+               "-m", str(mem), "-kernel", bootable(self.kernel),
                "-initrd", f"{self.dir}/initrd",
                "-append", append + " kfc.bare" * bare,
                "-nodefaults", "-display", "none", "-no-reboot",
@@ -304,7 +315,7 @@ class Guest:
             os.unlink(path)
         if devices:
             rc, out = self.output(
-                "modprobe -a nvme virtio_blk; for d in %s; do "
+                "for d in %s; do "
                 "for i in $(seq 100); do [ -b $d ] && continue 2; sleep 0.1; done; "
                 "echo no $d; exit 1; done" % " ".join(devices))
             if rc:
