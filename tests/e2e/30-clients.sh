@@ -29,7 +29,7 @@ aslap() {
 	0 0.4
 	1 0.6
 	END
-	limit 90 memcaslap -s "$HOST:$PORT" -F "$T/aslap.conf" -t 10s -v 0.5 \
+	limit 90 memcaslap -s "$HOST:$PORT" -F "$T/aslap.conf" -t $((10 * SLOWER))s -v 0.5 \
 		-d 5 -w 1k -c 16 -T 2 > "$T/aslap" 2>&1 || { tail -n 3 "$T/aslap"; return 1; }
 	grep -E '^(cmd_get|cmd_set|get_misses|verify_misses|verify_failed):' "$T/aslap" |
 		tr '\n' ' '
