@@ -254,7 +254,7 @@ def tell(engine, seq, at_length=False, got=None):
 
 
 def report(args, tally):
-    engine = Engine((args.a, args.b), 1, min(args.timeout, 5), args.same)
+    engine = Engine((args.a, args.b), 1, args.timeout / 4, args.same)
     for n in tally.failed[:args.show]:
         seq = generate.sequence(args.seed, n, args.protocol)
         print("sequence %d (%s):" % (n, seq.protocol))
@@ -285,7 +285,7 @@ def chance(args, tally, n):
 # ---------------------------------------------------------------- the rest
 
 def only(args):
-    engine = Engine((args.a, args.b), 1, min(args.timeout, 5), args.same)
+    engine = Engine((args.a, args.b), 1, args.timeout / 4, args.same)
     seq = generate.sequence(args.seed, args.only, args.protocol)
     print("sequence %d (%s), whole:" % (args.only, seq.protocol))
     tell(engine, seq, at_length=True)

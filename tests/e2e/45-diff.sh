@@ -11,7 +11,10 @@
 
 MEMCACHED=$KFC_CACHE/unpacked/memcached/usr/bin/memcached
 
-differ() { limit 200 /usr/bin/python3 -S "$E2E/../diff/diff.py" --memcached "$MEMCACHED" "$@"; }
+differ() {
+	limit 200 /usr/bin/python3 -S "$E2E/../diff/diff.py" --memcached "$MEMCACHED" \
+		--timeout $((20 * SLOWER)) "$@"
+}
 same_answers() { differ --a "$HOST:$PORT" --protocol "$1" --count "$2" --seed 1 --show 3; }
 
 readme_tells() {

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PYTHON = ["/usr/bin/python3", "-B"]
+SLOWER = int(os.environ.get("KFC_SLOWER", 1))
 LINE = re.compile(r"^(not ok|ok) [^:]+: (.*)$")
 
 Client = collections.namedtuple("Client", "name package protocol command")
@@ -63,7 +64,7 @@ def run(client, addr, second):
              "SECOND": second}
     try:
         p = subprocess.run([words.get(w, w) for w in client.command], stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100)
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=100 * SLOWER)
         rc, out = p.returncode, p.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as e:
         rc, out = "no end in %d s" % e.timeout, (e.stdout or b"").decode(errors="replace")

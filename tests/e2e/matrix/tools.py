@@ -10,6 +10,7 @@ import tempfile
 HOST, PORT, LABEL, PROTOCOL = sys.argv[1:]
 SERVERS = "--servers=%s:%s" % (HOST, PORT)
 BINARY = ["--binary"] if PROTOCOL == "binary" else []
+SLOWER = int(os.environ.get("KFC_SLOWER", 1))
 failed = 0
 
 
@@ -25,7 +26,7 @@ def is_(name, got, want=True):
 def run(tool, *args, plain=False, cwd=None):
     """Exit code and output."""
     try:
-        p = subprocess.run([tool, SERVERS] + ([] if plain else BINARY) + list(args), timeout=60,
+        p = subprocess.run([tool, SERVERS] + ([] if plain else BINARY) + list(args), timeout=60 * SLOWER,
                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd=cwd,
                            stderr=subprocess.PIPE)
     except subprocess.TimeoutExpired:
@@ -40,7 +41,7 @@ def code(tool, *args, **more):
 def capable():
     """memccapable: its 27 tests as one of ours each."""
     p = subprocess.run(["memccapable", "-h", HOST, "-p", PORT, "-b" if BINARY else "-a", "-t",
-                        "20"], timeout=120, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                        str(20 * SLOWER)], timeout=120 * SLOWER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     out = p.stdout.decode(errors="replace")
     for name, what in re.findall(r"^(?:ascii|binary) (.+?)\s+\[(pass|FAIL)\]", out, re.M):
         is_("memccapable " + name, what, "pass")
