@@ -121,9 +121,9 @@ int kfc_read_pages(struct kfc_cache *c, struct kfc_slab *s, u32 page, u32 nr,
  *
  * Context: does not sleep.
  * Return: 0, and the slab is pinned and a read counted; -EAGAIN when the slot
- * has changed, look it up again; -ENOENT when the object can't be had any more
- * (flushed with its whole slab, or the device has failed): it was dropped;
- * -EBUSY at the bounds of reads; -ENOMEM
+ * has changed, or leads to memory by now, look it up again; -ENOENT when the
+ * object can't be had any more (flushed with its whole slab, or the device has
+ * failed): it was dropped; -EBUSY at the bounds of reads; -ENOMEM
  */
 int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk, u32 most,
 		     struct kfc_read *rd)
@@ -140,6 +140,12 @@ int kfc_read_prepare(struct kfc_cache *c, struct kfc_lookup *lk, u32 most,
 	smp_mb__after_atomic();
 	same = kfc_slot_same(kfc_index_look(&c->index, &lk->pos, &unused),
 			     lk->slot);
+	/*
+	 * The slab may be open again, with the same key where it was, and so
+	 * the same slot. Its buffer was there before that slot.
+	 */
+	smp_rmb();
+	same = same && !rcu_access_pointer(s->buf);
 	rcu_read_unlock();
 	err = -EAGAIN;
 	if (!same)

@@ -40,7 +40,7 @@ enum part {
 enum { KEPT, DIRTY, FLUSHING };
 
 struct kfc_dev sim_devs[SIM_DEVS];
-u64 sim_bad_pages, sim_read_errors, sim_write_errors;
+u64 sim_bad_pages, sim_bad_loads, sim_read_errors, sim_write_errors;
 u64 sim_meta_faults, sim_meta_errors;
 bool sim_may_cut, sim_cut;
 
@@ -232,8 +232,10 @@ static void do_read(struct kfc_io *io)
 			memcpy(io->pages[i]->mem, now.mem + at, KFC_PAGE);
 		if (part == SLABS &&
 		    (now.unsure[first + i] ||
-		     memcmp(io->pages[i]->mem, now.want + at, KFC_PAGE)))
+		     memcmp(io->pages[i]->mem, now.want + at, KFC_PAGE))) {
 			sim_bad_pages++;
+			sim_bad_loads += sim_loading;
+		}
 	}
 }
 
@@ -496,7 +498,7 @@ void sim_dev_start(void)
 	nr = 0;
 	sim_gone = sim_may_cut = sim_cut = false;
 	sim_meta_faults = 0;
-	sim_bad_pages = sim_read_errors = sim_write_errors = 0;
+	sim_bad_pages = sim_bad_loads = sim_read_errors = sim_write_errors = 0;
 }
 
 /* A cache is to be loaded: what was taken away is plugged in again. */
@@ -505,7 +507,7 @@ void sim_dev_load(void)
 	memset(gone, 0, sizeof(gone));
 	sim_gone = false;
 	sim_meta_errors = 0;
-	sim_bad_pages = sim_read_errors = sim_write_errors = 0;
+	sim_bad_pages = sim_bad_loads = sim_read_errors = sim_write_errors = 0;
 }
 
 /* Nothing can be read any more: others take the devices' places. */
