@@ -150,7 +150,6 @@ enum kfc_head_kind {
  * @bufs: buffers without a slab, zeroed
  * @nr_free: length of @free; @lock, READ_ONCE elsewhere, as the next ones
  * @nr_ready: length of @ready
- * @nr_stored: length of @stored
  * @nr_out: slabs that left with a device that has failed
  * @nr_new: buffers that hold what is new, and not what is kept
  * @copy_free: slabs of copies without a buffer
@@ -204,7 +203,6 @@ struct kfc_log {
 	struct list_head bufs;
 	u32 nr_free;
 	u32 nr_ready;
-	u32 nr_stored;
 	u32 nr_out;
 	u32 nr_new;
 	struct list_head copy_free;

@@ -228,7 +228,6 @@ void kfc_restart_link(struct kfc_cache *c)
 			nr++;
 		}
 	}
-	l->nr_stored = nr;
 	l->nr_free = l->nr_slabs - nr;
 }
 

@@ -67,7 +67,6 @@ static void make_stored(struct kfc_log *l, struct kfc_slab *s)
 		kfc_slab_member(l, s)->unwritten--;
 		list_add_tail(&s->list, &l->stored);
 		list_add_tail(&s->resident, &l->resident[s->kept]);
-		l->nr_stored++;
 	}
 	spin_unlock(&l->lock);
 }
@@ -357,7 +356,6 @@ void kfc_slab_free(struct kfc_cache *c, struct kfc_slab *s)
 	list_del_init(&s->resident);
 	list_move_tail(&s->list, &l->drain);
 	WRITE_ONCE(s->state, KFC_SLAB_DRAIN);
-	l->nr_stored--;
 	spin_unlock(&l->lock);
 	kfc_restart_unlock(c);
 	if (c->nr_devs)
