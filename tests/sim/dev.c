@@ -40,7 +40,7 @@ enum part {
 enum { KEPT, DIRTY, FLUSHING };
 
 struct kfc_dev sim_devs[SIM_DEVS];
-u64 sim_bad_pages, sim_bad_loads, sim_read_errors, sim_write_errors;
+u64 sim_bad_pages, sim_bad_lasts, sim_read_errors, sim_write_errors;
 u64 sim_meta_faults, sim_meta_errors;
 bool sim_may_cut, sim_cut;
 
@@ -68,19 +68,32 @@ static u64 page_of(const struct kfc_io *io)
 	return base[nr_of(io->dev)] + io->page_no;
 }
 
-static enum part part_of(const struct kfc_io *io)
+/* Where the slabs of an I/O's device begin. */
+static u64 slabs_at(const struct kfc_io *io)
 {
 	const struct kfc_cache *c = &sim_env.c;
 	u32 i;
 
-	if (!io->page_no || io->page_no == io->dev->pages - 1)
-		return SUPERBLOCK;
 	for (i = 0; i < c->nr_devs - 1 && c->devs[i] != io->dev; i++)
 		;
-	/* Until it is known where slabs are it is a device that may be blank. */
-	if (!c->log.geo.slab_bytes)
+	return c->log.geo.place[i].slabs_at;
+}
+
+static enum part part_of(const struct kfc_io *io)
+{
+	if (!io->page_no || io->page_no == io->dev->pages - 1)
 		return SUPERBLOCK;
-	return io->page_no < c->log.geo.place[i].slabs_at ? INDEX_AREA : SLABS;
+	/* Until it is known where slabs are it is a device that may be blank. */
+	if (!sim_env.c.log.geo.slab_bytes)
+		return SUPERBLOCK;
+	return io->page_no < slabs_at(io) ? INDEX_AREA : SLABS;
+}
+
+/* Of an I/O to slabs: is page @nr of it the last of its slab? */
+static bool is_last(const struct kfc_io *io, u32 nr)
+{
+	return (io->page_no + nr - slabs_at(io) + 1) %
+	       sim_env.c.log.slab_pages == 0;
 }
 
 /* Something went wrong with what a load needs. */
@@ -234,7 +247,7 @@ static void do_read(struct kfc_io *io)
 		    (now.unsure[first + i] ||
 		     memcmp(io->pages[i]->mem, now.want + at, KFC_PAGE))) {
 			sim_bad_pages++;
-			sim_bad_loads += sim_loading;
+			sim_bad_lasts += sim_loading && is_last(io, i);
 		}
 	}
 }
@@ -498,7 +511,7 @@ void sim_dev_start(void)
 	nr = 0;
 	sim_gone = sim_may_cut = sim_cut = false;
 	sim_meta_faults = 0;
-	sim_bad_pages = sim_bad_loads = sim_read_errors = sim_write_errors = 0;
+	sim_bad_pages = sim_bad_lasts = sim_read_errors = sim_write_errors = 0;
 }
 
 /* A cache is to be loaded: what was taken away is plugged in again. */
@@ -507,7 +520,7 @@ void sim_dev_load(void)
 	memset(gone, 0, sizeof(gone));
 	sim_gone = false;
 	sim_meta_errors = 0;
-	sim_bad_pages = sim_bad_loads = sim_read_errors = sim_write_errors = 0;
+	sim_bad_pages = sim_bad_lasts = sim_read_errors = sim_write_errors = 0;
 }
 
 /* Nothing can be read any more: others take the devices' places. */

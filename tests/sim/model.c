@@ -502,10 +502,10 @@ void model_check_counters(void)
 		sim_fail("errors of the device were not counted");
 	}
 	/*
-	 * By a summary that is not what was written a load takes the slab for
-	 * what it was in another life: all that is in it is bad then.
+	 * By a last page that is not what was written a load takes the slab
+	 * for what it was in another life: all that is in it is bad then.
 	 */
-	if (!sim_bad_loads && n.bad_page + n.bad_header + n.bad_body +
+	if (!sim_bad_lasts && n.bad_page + n.bad_header + n.bad_body +
 	    n.bad_summary > sim_bad_pages)
 		sim_fail("more pages found bad than were");
 	EQUAL("reads in flight", c->reads.v, 0);

@@ -39,7 +39,7 @@ void sim_sched_start(u64 seed);
 /* dev.c: the devices outlive the cache on them. */
 extern struct kfc_dev sim_devs[SIM_DEVS];
 extern u64 sim_bad_pages;	/* pages that came back otherwise than written */
-extern u64 sim_bad_loads;	/* of them those that a load met */
+extern u64 sim_bad_lasts;	/* last ones of slabs that a load met so */
 extern u64 sim_read_errors;
 extern u64 sim_write_errors;
 extern u64 sim_meta_faults;	/* with superblocks, index area and flushes */
