@@ -201,6 +201,15 @@ available() {
 	awk '$1 == "MemAvailable:" { n += $2 } $1 == "count:" { n += 4 * $2 } END { print n }' \
 		/proc/meminfo /proc/zoneinfo
 }
+# once caches are dropped; the middle of three
+uncached() {
+	for _ in 1 2 3; do
+		sync
+		echo 3 > /proc/sys/vm/drop_caches
+		sleep 0.2
+		available
+	done | sort -n | sed -n 2p
+}
 
 # KASAN keeps what is freed for a while, and it counts as in use. What was lost kmemleak tells there.
 keeps_freed() { [ -e /sys/kernel/debug/kmemleak ]; }
