@@ -821,56 +821,6 @@ static bool is_kept(struct env *e, const char *key)
 	return kept;
 }
 
-static enum kfc_where find_key(struct env *e, struct kfc_lookup *lk,
-			       const char *key)
-{
-	enum kfc_where where;
-
-	kfc_key_init(&e->c, lk, (const u8 *)key, strlen(key));
-	rcu_read_lock();
-	where = kfc_store_find(&e->c, lk);
-	rcu_read_unlock();
-	return where;
-}
-
-/*
- * Between a look and the read the slab has got another life, with the key
- * where it was: the slot is the same, and does not lead to the device.
- */
-static void test_same_slot(void **state)
-{
-	struct kfc_lookup was, now;
-	struct env_client ec;
-	struct kfc_read rd;
-	struct env e;
-	char key[32];
-	u32 n;
-
-	env_start(&e, 64 << 10, 4, 16, 64 << 10);
-	env_client_init(&e, &ec);
-	push_out(&e, &ec);
-	put_key(&e, &ec, "key", false);
-	assert_int_equal(find_key(&e, &was, "key"), KFC_IN_MEMORY);
-	for (n = 0; find_key(&e, &was, "key") != KFC_ON_DEVICE; n++) {
-		sprintf(key, "other-%u", n);
-		put_key(&e, &ec, key, false);
-		assert_in_range(n, 0, 1000);
-	}
-	n = 0;
-	do {
-		assert_in_range(++n, 0, 20000);
-		put_key(&e, &ec, "key", false);
-	} while (find_key(&e, &now, "key") != KFC_IN_MEMORY ||
-		 !kfc_slot_same(now.slot, was.slot));
-	memset(&rd, 0, sizeof(rd));
-	assert_int_equal(kfc_read_prepare(&e.c, &was, 1, &rd), -EAGAIN);
-	assert_false(was.pinned);
-	assert_int_equal(kfc_slab_of(&e.c.log, now.slot)->pins.v, 0);
-	assert_int_equal(e.c.reads.v, 0);
-	env_client_exit(&e, &ec);
-	env_stop(&e);
-}
-
 /* Keys that come once cost none that was used its place. */
 static void test_scan(void **state)
 {
@@ -1168,7 +1118,6 @@ int main(void)
 		cmocka_unit_test(test_reinsert_dead),
 		cmocka_unit_test(test_reinsert_faults),
 		cmocka_unit_test(test_reinsert_flipped),
-		cmocka_unit_test(test_same_slot),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_ghost),
 		cmocka_unit_test(test_device_fails),
