@@ -122,14 +122,14 @@ static void sent(struct kfc_out_node *n)
 	wait_for_part(op);
 }
 
-/* Where the value is, for as long as the slab's life lasts. */
-static void remember(struct kfc_op *op, const struct kfc_lookup *lk)
+/* Where the value is, for as long as the slab's life @seq lasts. */
+static void remember(struct kfc_op *op, const struct kfc_lookup *lk, u64 seq)
 {
 	struct kfc_log *l = &op->ev.client->cache->log;
 	struct kfc_stream *st = &op->st;
 
 	st->slab = kfc_slab_of(l, lk->slot);
-	st->seq = READ_ONCE(st->slab->seq);
+	st->seq = seq;
 	st->page = kfc_slot_page(lk->slot) % l->slab_pages;
 	st->off = lk->rec.off;
 	st->head = lk->rec.head;
@@ -140,9 +140,10 @@ static void remember(struct kfc_op *op, const struct kfc_lookup *lk)
 
 /**
  * kfc_stream_read() - the pages for a get's answer were read
- * @op: the operation, its record valid and its slab pinned
+ * @op: the operation, its record valid
  *
- * Of a long value they are the first ones.
+ * Of a long value they are the first ones. The slab may have another life by
+ * now: it was the read that had it pinned.
  * Context: the client's thread. Return: 0 or -ENOMEM
  */
 int kfc_stream_read(struct kfc_op *op)
@@ -150,7 +151,7 @@ int kfc_stream_read(struct kfc_op *op)
 	const struct kfc_rec *rec = &op->lk.rec;
 	u32 n = kfc_rec_pages(rec->off, rec->head + rec->vlen);
 
-	remember(op, &op->lk);
+	remember(op, &op->lk, op->rd.seq);
 	return fill(op, op->rd.pages, 0, min(n, op->rd.nr_pages));
 }
 
@@ -172,7 +173,7 @@ static void queue(struct kfc_op *op, const struct mp_meta_item *it)
  * @lk: the lookup, its record valid
  * @it: for meta commands: the object
  *
- * Context: the client's thread, rcu_read_lock() held.
+ * Context: the client's thread, rcu_read_lock() held since the lookup.
  * Return: 0, or -ENOMEM where its first part can't be had
  */
 int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
@@ -180,12 +181,14 @@ int kfc_stream_memory(struct kfc_client *cl, const struct mp_req *req,
 		      const struct mp_meta_item *it)
 {
 	u32 nr = kfc_rec_pages(lk->rec.off, lk->rec.head + lk->rec.vlen);
+	struct kfc_slab *s = kfc_slab_of(&cl->cache->log, lk->slot);
 	struct kfc_op *op = kfc_op_answer(cl, req, lk);
 	int err;
 
 	if (!op)
 		return -ENOMEM;
-	remember(op, lk);
+	/* Under RCU since its slot was looked at, so it is still that life. */
+	remember(op, lk, READ_ONCE(s->seq));
 	err = lend(op, lk->rec.pages, 0, min(nr, kfc_client_window(cl)));
 	if (err) {
 		kfc_op_put(op);

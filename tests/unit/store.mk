@@ -33,7 +33,7 @@ test_restart-inc := $(store-inc)
 test_restart-flags := $(store-flags)
 test_reuse-src := $(test_restart-src)
 test_reuse-inc := $(store-inc)
-test_reuse-flags := $(store-flags)
+test_reuse-flags := $(store-flags) -Wl,--wrap=kfc_read_unpin
 test_multi-src := $(test_restart-src)
 test_multi-inc := $(store-inc)
 test_multi-flags := $(store-flags)

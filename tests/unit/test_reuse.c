@@ -200,6 +200,63 @@ static void test_read(void **state)
 	stop(&e, &ec);
 }
 
+static struct {
+	struct env *e;
+	struct env_client *ec;
+} unpinned;
+
+void __real_kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd);
+void __wrap_kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd);
+
+/* What a read had pinned gets its next life at once, if a test wants that. */
+void __wrap_kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd)
+{
+	struct kfc_slab *s = rd->slab;
+	struct env *e = unpinned.e;
+	u64 seq;
+
+	__real_kfc_read_unpin(c, rd);
+	if (!s || !e)
+		return;
+	unpinned.e = NULL;
+	for (seq = s->seq; s->seq == seq || !s->buf; )
+		wear(e, unpinned.ec, 1);
+}
+
+/*
+ * The first part of a long value was read, and its slab let go: the rest is in
+ * memory, so says the slab, but in another life of it.
+ */
+static void test_rest(void **state)
+{
+	struct env_client ec, reader;
+	static char big[64 << 10];
+	struct kfc_lookup lk;
+	struct env e;
+
+	start(&e, &ec);
+	env_client_init(&e, &reader);
+	e.c.window = 2;
+	memset(big, 'x', sizeof(big));
+	assert_string_equal(env_set(&e, &ec, "set", "key", 0, 0, big,
+				    sizeof(big), ""), "STORED\r\n");
+	while (find(&e, &lk, "key") != KFC_ON_DEVICE)
+		wear(&e, &ec, 1);
+	unpinned.e = &e;
+	unpinned.ec = &ec;
+	reader.len = 0;
+	env_feed(&e, &reader, "get key\r\n", 9);
+	env_events(&reader);
+	assert_null(unpinned.e);
+	/* A part of it, and then the end of the connection. */
+	assert_true(reader.cl.out.failed);
+	assert_int_equal(e.counters.answers_cut, 1);
+	assert_in_range(reader.len, KFC_PAGE, 2 * KFC_PAGE);
+	assert_memory_equal(strchr(reader.answer, '\n') + 1, big, KFC_PAGE);
+	env_client_exit(&e, &reader);
+	stop(&e, &ec);
+}
+
 /*
  * Between a look and the read the slab has got another life, with the key
  * where it was: the slot is the same, and does not lead to the device.
@@ -394,6 +451,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_read),
+		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_same_slot),
 		cmocka_unit_test(test_write_never_made),
 		cmocka_unit_test(test_copy),
