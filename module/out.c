@@ -271,8 +271,8 @@ void kfc_out_add(struct kfc_out *o, struct kfc_out_node *n)
 /**
  * kfc_out_ready() - the bytes of a node are known
  * @o: the queue it was added to
- * @n: the node; after kfc_out_unready() with the same bytes as before, or the
- *	next after its @more
+ * @n: the node; after kfc_out_unready() whatever was not sent, or, where @sent is
+ *	not 0, the same bytes that far; the next ones after its @more
  *
  * Context: the thread that owns the connection. Does not sleep.
  */

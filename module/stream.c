@@ -103,6 +103,26 @@ void kfc_stream_empty(struct kfc_op *op)
 	op->rd.pages = NULL;
 }
 
+/* How much of the present part of a value was sent. */
+static u32 sent_of(const struct kfc_op *op)
+{
+	const struct kfc_out_node *n = &op->node;
+
+	return n->sent > n->head_len ? n->sent - n->head_len : 0;
+}
+
+/* The next part is what was not sent of this one, and may be shorter. */
+static void begin_behind(struct kfc_op *op)
+{
+	struct kfc_out_node *n = &op->node;
+
+	if (n->sent < n->head_len)
+		return;
+	op->st.from += sent_of(op);
+	n->sent = 0;
+	n->head_len = 0;
+}
+
 /* A part of an answer is missing: kfc_stream_next() is to see to it. */
 static void wait_for_part(struct kfc_op *op)
 {
@@ -369,11 +389,16 @@ bool kfc_stream_dry(struct kfc_client *cl)
 	bool did = false;
 
 	list_for_each_entry(n, &cl->out.nodes, list) {
-		/* Of one without pages nothing but text is left. */
-		if (!n->ready || n->more != sent || !op_of(n)->rd.nr_pages)
+		struct kfc_op *op = op_of(n);
+
+		if (!n->ready || n->more != sent || !op->rd.nr_pages)
+			continue;
+		/* Nothing but text is left. */
+		if (sent_of(op) >= op->st.done - op->st.from)
 			continue;
 		kfc_out_unready(&cl->out, n);
-		wait_for_part(op_of(n));
+		begin_behind(op);
+		wait_for_part(op);
 		did = true;
 	}
 	return did;

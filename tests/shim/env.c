@@ -58,6 +58,7 @@ void kfc_out_commit(struct kfc_out *o, u32 len)
 
 void kfc_out_add(struct kfc_out *o, struct kfc_out_node *n)
 {
+	n->sent = 0;
 	list_add_tail(&n->list, &o->nodes);
 }
 
@@ -94,17 +95,47 @@ static void put_bytes(struct env_client *ec, const void *p, size_t len)
 	ec->answer[ec->len] = 0;
 }
 
+/* Of some bytes what was not sent before, as far as the client takes it. */
+static void send_bytes(struct env_client *ec, struct kfc_out_node *n,
+		       const u8 *p, u32 len, u32 *skip)
+{
+	u32 cut = min(*skip, len);
+
+	*skip -= cut;
+	p += cut;
+	len -= cut;
+	if (ec->stalled)
+		return;
+	/* In front of other nodes may be a part of an answer. */
+	if (ec->most && n->more && len >= ec->most) {
+		len = ec->most;
+		ec->most = 0;
+		ec->stalled = true;
+	} else if (ec->most && n->more) {
+		ec->most -= len;
+	}
+	put_bytes(ec, p, len);
+	n->sent += len;
+}
+
 static void send_node(struct env_client *ec, struct kfc_out_node *n)
 {
-	u32 i;
+	u32 i, skip = n->sent, len = n->head_len + n->tail_len;
 
-	put_bytes(ec, n->head, n->head_len);
-	for (i = 0; i < n->nr_bv; i++)
-		put_bytes(ec, page_address(n->bv[i].bv_page) +
-			  n->bv[i].bv_offset, n->bv[i].bv_len);
-	put_bytes(ec, n->tail, n->tail_len);
+	send_bytes(ec, n, (const u8 *)n->head, n->head_len, &skip);
+	for (i = 0; i < n->nr_bv; i++) {
+		send_bytes(ec, n, page_address(n->bv[i].bv_page) +
+			   n->bv[i].bv_offset, n->bv[i].bv_len, &skip);
+		len += n->bv[i].bv_len;
+	}
+	send_bytes(ec, n, (const u8 *)n->tail, n->tail_len, &skip);
+	/* What was sent stays sent. */
+	assert(n->sent <= len);
+	if (n->sent < len)
+		return;
 	if (n->parts) {
 		n->ready = false;
+		n->sent = 0;
 		n->more(n);
 		return;
 	}

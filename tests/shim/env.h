@@ -69,6 +69,7 @@ struct env_dev {
  * @len: how many
  * @whole: how many of them are of answers that were sent to their end
  * @stalled: it takes nothing more
+ * @most: so many bytes more of streamed values, and it is stalled; 0: no bound
  */
 struct env_client {
 	struct kfc_client cl;
@@ -79,6 +80,7 @@ struct env_client {
 	size_t len;
 	size_t whole;
 	bool stalled;
+	u32 most;
 	size_t size;
 };
 

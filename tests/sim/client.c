@@ -222,6 +222,9 @@ static void events(struct sim_client *cl)
 	} else if (kfc_rare("reader_slow")) {
 		cl->ec.stalled = true;
 		cl->stalled_to = jiffies + sim_below(500);
+	} else if (kfc_rare("reader_stops")) {
+		cl->ec.most = 1 + sim_below(1 << sim_below(14));
+		cl->stalled_to = jiffies + sim_below(500);
 	}
 	env_events(&cl->ec);
 	model_settle();
