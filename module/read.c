@@ -74,6 +74,8 @@ free:
 		put_page(rd->pages[i]);
 	if (rd->pages != rd->inline_pages)
 		kfree(rd->pages);
+	/* Of a part of an answer the read is not new, and is freed once more. */
+	rd->pages = rd->inline_pages;
 nomem:
 	atomic_sub(n, &c->read_pages);
 	atomic_dec(&c->reads);

@@ -265,6 +265,61 @@ static void test_gat(void **state)
 	end(&e, &ec);
 }
 
+/*
+ * What was taken of a gat's answer is more than a part has: the rest comes from
+ * there on, wherever that is.
+ */
+static void test_gat_stops(void **state)
+{
+	static const u32 stops[] = {
+		1, 16, 17, 18, 3000, 2 * KFC_PAGE, WINDOW * KFC_PAGE + 100,
+		LEN + 16, LEN + 17, LEN + 18,
+	};
+	struct env_client ec;
+	struct env e;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(stops); i++) {
+		begin_on_device(&e, &ec);
+		gat_only(&e, &ec);
+		ec.most = stops[i];
+		env_events(&ec);
+		assert_true(ec.stalled);
+		assert_int_equal(ec.len, stops[i]);
+		assert_int_equal(kfc_stream_dry(&ec.cl), stops[i] < LEN + 17);
+		ec.stalled = false;
+		while (!list_empty(&ec.cl.out.nodes))
+			env_events(&ec);
+		assert_memory_equal(ec.answer, "VALUE a 0 50000\r\n", 17);
+		assert_memory_equal(ec.answer + 17, bytes_of(1), LEN);
+		must(ec.answer + 17 + LEN, "\r\nEND\r\n");
+		end(&e, &ec);
+	}
+}
+
+/* No page for a part, and then the client goes. */
+static void test_no_page(void **state)
+{
+	struct kfc_out_node *n;
+	struct env_client ec;
+	struct env e;
+	u32 fail;
+
+	/* The array, and each page behind the first part's. */
+	for (fail = 1; fail <= 1 + PAGES - 2 * WINDOW; fail++) {
+		begin_on_device(&e, &ec);
+		e.c.window = 2 * WINDOW;
+		n = ask_only(&e, &ec, "a");
+		n->ready = false;
+		n->more(n);
+		shim_fail_alloc = fail;
+		assert_int_equal(kfc_stream_next(&ec.cl), -EBUSY);
+		assert_int_equal(shim_fail_alloc, 0);
+		kfc_out_drop(&ec.cl.out);
+		end(&e, &ec);
+	}
+}
+
 /* One part at a time is read, and held. */
 static void test_bound(void **state)
 {
@@ -528,6 +583,8 @@ int main(void)
 		cmocka_unit_test(test_copied),
 		cmocka_unit_test(test_device),
 		cmocka_unit_test(test_gat),
+		cmocka_unit_test(test_gat_stops),
+		cmocka_unit_test(test_no_page),
 		cmocka_unit_test(test_bound),
 		cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_gone),
