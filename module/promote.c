@@ -257,8 +257,42 @@ bool kfc_copies_spare(struct kfc_cache *c)
 	return true;
 }
 
+/*
+ * There is no memory for copies any more: none is open, none is ready, so that
+ * kfc_copies_spare() gets at all of them.
+ */
+static bool leave_copies(struct kfc_cache *c)
+{
+	struct kfc_log *l = &c->log;
+	struct kfc_head *h = kfc_log_head(l, KFC_HEAD_COPIES);
+	struct kfc_slab *s, *open;
+
+	if (!l->nr_copies)
+		return false;
+	spin_lock(&l->lock);
+	s = list_first_entry_or_null(&l->copy_ready, struct kfc_slab, list);
+	if (s) {
+		struct kfc_buf *b = rcu_dereference_protected(s->buf, 1);
+
+		/* Nothing was written to it, and no slot leads here. */
+		rcu_assign_pointer(s->buf, NULL);
+		WRITE_ONCE(s->state, KFC_SLAB_FREE);
+		list_add_tail(&b->list, &l->bufs);
+		list_move_tail(&s->list, &l->copy_free);
+		l->nr_copies--;
+	}
+	spin_unlock(&l->lock);
+	spin_lock(&h->lock);
+	open = h->slab;
+	h->slab = NULL;
+	spin_unlock(&h->lock);
+	if (open)
+		kfc_slab_put_hold(c, open);
+	return s || open;
+}
+
 /**
- * kfc_copies_step() - have a slab ready for copies
+ * kfc_copies_step() - have a slab ready for copies, where there may be any
  * @c: the cache
  *
  * Context: the writer thread; sleeps. Return: whether anything was done
@@ -269,7 +303,9 @@ bool kfc_copies_step(struct kfc_cache *c)
 	u32 max = kfc_copies_max(l);
 	struct kfc_slab *s;
 
-	if (!max || !list_empty(&l->drain) || !list_empty(&l->dirty))
+	if (!max)
+		return leave_copies(c);
+	if (!list_empty(&l->drain) || !list_empty(&l->dirty))
 		return false;
 	if (kfc_rare("copies_early") && kfc_copies_spare(c))
 		return true;

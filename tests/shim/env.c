@@ -532,6 +532,8 @@ void env_dev_new(struct env_dev *d, u64 pages, u32 nr)
 		sprintf(d->dev.name, "env%u", nr);
 }
 
+u32 env_threads = 2;
+
 /* As env_start(), on devices of so many pages. */
 void env_start_set(struct env *e, u32 slab_bytes, u32 memory_slabs,
 		   const u64 *pages, u32 nr, u64 index_bytes)
@@ -543,7 +545,7 @@ void env_start_set(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	cfg->memory_bytes = (u64)slab_bytes * memory_slabs;
 	cfg->index_bytes = index_bytes;
 	cfg->item_max = min_t(u32, 1 << 20, slab_bytes / 2);
-	cfg->threads = 2;
+	cfg->threads = env_threads;
 	cfg->io_depth = 64;
 	cfg->read_timeout_ms = 1000;
 	cfg->set_wait_ms = 500;

@@ -99,6 +99,7 @@ struct env {
 };
 
 extern u64 env_now;
+extern u32 env_threads;	/* as threads=, of the next env_start() */
 
 void env_start(struct env *e, u32 slab_bytes, u32 memory_slabs,
 	       u32 device_slabs, u64 index_bytes);

@@ -138,6 +138,54 @@ static void test_least(void **state)
 	finish(&e, &ec);
 }
 
+/* Nor do copies, or what a reclaim carried forward, keep its memory. */
+static void test_open_heads(void **state)
+{
+	struct kfc_log_info info;
+	struct env_client ec;
+	char key[16];
+	struct env e;
+	u32 i, n;
+
+	/* All heads are to be open: there is one CPU here. */
+	env_threads = 1;
+	fill(&e, &ec, true);
+	env_threads = 2;
+	assert_int_equal(e.c.log.nr_heads, 1);
+	e.c.cfg.memory_min_mb = 0;
+	e.c.cfg.reinsert_pct = 90;
+	/* The oldest are on the device, used, and copied at the second time. */
+	for (n = 0; n < 2; n++)
+		for (i = 0; i < 100; i++)
+			env_ask(&e, &ec, "get k%u\r\n", i);
+	for (i = 0; !e.counters.reinserted; i++) {
+		assert_in_range(i, 0, 3 * KEYS);
+		sprintf(key, "n%u", i);
+		env_set(&e, &ec, "set", key, 0, 0, bytes_of(i), LEN, "");
+		step(&e);
+	}
+	for (i = KEYS - 1; i > KEYS - 1500; i--)
+		for (n = 0; n < 2; n++)
+			env_ask(&e, &ec, "get k%u\r\n", i);
+	kfc_log_info(&e.c, &info);
+	assert_true(info.copies > 0);
+	assert_non_null(kfc_log_head(&e.c.log, KFC_HEAD_COPIES)->slab);
+	assert_non_null(kfc_log_head(&e.c.log, KFC_HEAD_KEPT)->slab);
+	while (kfc_pressure_give(&e.c, 1000))
+		step(&e);
+	assert_int_equal(e.c.log.nr_bufs, kfc_log_least(&e.c.log));
+	for (i = 0; i < KEYS; i++) {
+		sprintf(key, "m%u", i);
+		assert_string_equal(env_set(&e, &ec, "set", key, 0, 0,
+					    bytes_of(i), LEN, ""),
+				    "STORED\r\n");
+	}
+	step(&e);
+	assert_int_equal(e.c.log.nr_copies, 0);
+	assert_int_equal(env_slots(&e), env_items(&e));
+	finish(&e, &ec);
+}
+
 static void test_comes_back(void **state)
 {
 	struct env_client ec;
@@ -286,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_down_to_the_floor),
 		cmocka_unit_test(test_least),
+		cmocka_unit_test(test_open_heads),
 		cmocka_unit_test(test_comes_back),
 		cmocka_unit_test(test_resized),
 		cmocka_unit_test(test_nothing_to_give),
