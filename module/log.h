@@ -398,6 +398,18 @@ static inline u64 kfc_slab_seed(const struct kfc_log *l, u64 seq)
 	return seq ^ l->salt;
 }
 
+/*
+ * Is a slab in the middle of a life? Under RCU one that is keeps its buffer, if
+ * it has one, and its sequence number; DRAIN comes before the grace period.
+ */
+static inline bool kfc_slab_lives(const struct kfc_slab *s)
+{
+	/* Pairs with the release in kfc_slab_open(). */
+	u8 state = smp_load_acquire(&s->state);
+
+	return state >= KFC_SLAB_OPEN && state <= KFC_SLAB_STORED;
+}
+
 /* Has a slab room for so many records' summary? A device may say any number. */
 static inline bool kfc_slab_holds(const struct kfc_log *l, u32 nr_recs)
 {

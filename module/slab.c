@@ -306,7 +306,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 		atomic_set(&s->holds, 1);
 		kfc_expire_open(s, atomic64_read(&c->order));
 		WRITE_ONCE(s->seq, l->next_seq++);
-		/* Pairs with the acquire in lives(), stream.c. */
+		/* Pairs with the acquire in kfc_slab_lives(). */
 		smp_store_release(&s->state, KFC_SLAB_OPEN);
 	} else if (!last && !copies) {
 		l->starved = true;

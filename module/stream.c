@@ -244,10 +244,7 @@ int kfc_stream_held(struct kfc_client *cl, const struct mp_req *req,
 /* Under RCU, or with the slab pinned before, it stays so. */
 static bool lives(const struct kfc_stream *st)
 {
-	/* Pairs with the release in kfc_slab_open(). */
-	u8 state = smp_load_acquire(&st->slab->state);
-
-	return state >= KFC_SLAB_OPEN && state <= KFC_SLAB_STORED &&
+	return kfc_slab_lives(st->slab) &&
 	       READ_ONCE(st->slab->seq) == st->seq;
 }
 

@@ -352,13 +352,18 @@ enum kfc_step_ret kfc_walk_step(struct kfc_cache *c, struct kfc_walk *w,
 	if (!w->left)
 		return KFC_WALK_END;
 	rcu_read_lock();
-	b = rcu_dereference(s->buf);
-	if ((!w->seq && !begin_slab(c, w, s)) || READ_ONCE(s->seq) != w->seq)
+	/* No slot led here: in between two lives a buffer is not RCU's. */
+	if (!kfc_slab_lives(s) || (!w->seq && !begin_slab(c, w, s)) ||
+	    READ_ONCE(s->seq) != w->seq) {
 		kfc_walk_skip(c, w);
-	else if (b)
+		goto unlock;
+	}
+	b = rcu_dereference(s->buf);
+	if (b)
 		ret = step_memory(c, w, b, o);
 	else
 		ret = step_device(c, w, rd, o);
+unlock:
 	rcu_read_unlock();
 	return ret;
 }

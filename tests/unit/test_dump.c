@@ -7,6 +7,7 @@
 #include <stdarg.h>
 
 #include "env.h"
+#include "walk.h"
 
 #include <cmocka.h>
 
@@ -592,6 +593,39 @@ static void test_cachedump(void **state)
 	env_stop(&e);
 }
 
+/*
+ * A slab that is given up, while its dump is under way: its buffer may go with
+ * no grace period after that, so nobody looks at it any more.
+ */
+static void test_given_up(void **state)
+{
+	struct kfc_object o;
+	struct env_client ec;
+	struct kfc_slab *s;
+	struct kfc_walk w;
+	struct env e;
+	u32 i, at;
+
+	env_start(&e, 128 << 10, 8, 0, 256 << 10);
+	env_client_init(&e, &ec);
+	for (i = 0; i < 100; i++)
+		store(&e, &ec, i);
+	kfc_walk_init(&e.c, &w);
+	while (kfc_walk_step(&e.c, &w, NULL, &o) != KFC_WALK_OBJECT)
+		;
+	at = w.slab;
+	s = &e.c.log.slabs[at];
+	assert_int_equal(s->seq, w.seq);
+	assert_non_null(s->buf);
+	assert_int_equal(s->state, KFC_SLAB_OPEN);
+	s->state = KFC_SLAB_DRAIN;
+	assert_int_equal(kfc_walk_step(&e.c, &w, NULL, &o), KFC_WALK_ON);
+	assert_int_not_equal(w.slab, at);
+	s->state = KFC_SLAB_OPEN;
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* Neither line is longer than mp.h says. */
 static void test_longest(void **state)
 {
@@ -659,6 +693,7 @@ static void test_loading(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_longest),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_format),
