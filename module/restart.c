@@ -301,7 +301,9 @@ static void kfc_restore_slot(struct kfc_cache *c, u32 line0, u64 v)
 	struct kfc_ipos pos = { .line0 = line0, .tag = kfc_slot_tag(v) };
 	int err;
 
-	if (kfc_slot_page(v) >= (u64)c->log.nr_slabs * c->log.slab_pages) {
+	/* What was stored with a larger item_max may be more than can be read. */
+	if (kfc_slot_page(v) >= (u64)c->log.nr_slabs * c->log.slab_pages ||
+	    kfc_class_pages(kfc_slot_class(v)) > c->max_read_pages) {
 		kfc_count(c, ev_device);
 		return;
 	}

@@ -823,6 +823,34 @@ static void test_clock_behind(void **state)
 	env_now = was + 200;
 }
 
+/* What one read can't have by now, as item_max= was larger, could only stay. */
+static void test_too_large_by_now(void **state)
+{
+	struct env_client ec;
+	struct env e;
+
+	srand(7);
+	start(&e, 24, MIB);
+	env_client_init(&e, &ec);
+	store_len(&e, &ec, 0, 300000);
+	store_len(&e, &ec, 1, 3000);
+	model[0].expires = model[1].expires = 0;
+	ASK("TOUCHED\r\n", "touch key-0 0\r\n");
+	ASK("TOUCHED\r\n", "touch key-1 0\r\n");
+	env_client_exit(&e, &ec);
+	reload(&e);
+	e.c.max_read_pages = 64;
+	load_all(&e);
+	assert_int_equal(e.counters.ev_device, 1);
+	assert_int_equal(env_items(&e), 1);
+	assert_int_equal(env_slots(&e), 1);
+	env_client_init(&e, &ec);
+	ASK("NOT_FOUND\r\n", "delete key-0\r\n");
+	ASK("DELETED\r\n", "delete key-1\r\n");
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* Empty after a crash, and nothing of before is ever picked up. */
 static void test_crash(void **state)
 {
@@ -1581,6 +1609,7 @@ int main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_crooked_pages),
 		cmocka_unit_test(test_clock_behind),
+		cmocka_unit_test(test_too_large_by_now),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_crooked_summary),
 		cmocka_unit_test(test_too_many_records),
