@@ -138,8 +138,11 @@ struct kfc_geometry {
 
 /* A device too small for this many slabs is refused. */
 #define KFC_SLABS_MIN	8
-/* Order numbers start at the load epoch, shifted by this. */
-#define KFC_EPOCH_SHIFT	40
+/*
+ * Order numbers start at the load epoch, shifted by this: two years of a million
+ * a second in one load, and 262,142 loads of a device.
+ */
+#define KFC_EPOCH_SHIFT	46
 
 u64 kfc_super_index_auto(u64 device_bytes);
 int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo);
