@@ -102,10 +102,10 @@ static void send_bytes(struct env_client *ec, struct kfc_out_node *n,
 	u32 cut = min(*skip, len);
 
 	*skip -= cut;
+	if (cut == len || ec->stalled)
+		return;
 	p += cut;
 	len -= cut;
-	if (ec->stalled)
-		return;
 	/* In front of other nodes may be a part of an answer. */
 	if (ec->most && n->more && len >= ec->most) {
 		len = ec->most;
