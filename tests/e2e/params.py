@@ -537,7 +537,7 @@ def ours():
     same("again: the same uuid", again, first)
     same("again: not formatted", re.search("formatted|emptied", lines), None)
     same("again: epoch 2", loop.number(96), 2)
-    same("again: what was valid stays so", loop.number(104) >> 40, 1)
+    same("again: what was valid stays so", loop.number(104) >> 46, 1)
     same("force changes nothing on a good one", takes("force", dev, "format=force")[0], first)
     same("force: the same hash key", loop.get(40, 16), key)
     again, lines = takes("new empties a good one", dev, "format=new")
