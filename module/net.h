@@ -28,6 +28,7 @@ void kfc_net_stop(struct kfc_cache *c);
 void kfc_net_wake(struct kfc_cache *c);
 void kfc_net_info(struct kfc_cache *c, struct kfc_net_info *info);
 u64 kfc_net_bound(const struct kfc_cache *c);
+u64 kfc_upload_cost(u32 need);
 bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
 		   struct kfc_emit *e);
 int kfc_net_addresses(struct kfc_cache *c, char *buf, size_t size);

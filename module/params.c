@@ -26,6 +26,7 @@
 
 #include "bound.h"
 #include "kfc.h"
+#include "net.h"
 #include "params.h"
 #include "record.h"
 #include "super.h"
@@ -425,6 +426,7 @@ static int kfc_params_item_max(struct kfc_config *cfg)
 {
 	struct kfc_number *n = &kfc_numbers[KFC_ITEM_MAX];
 	u32 most = min_t(u32, cfg->slab_bytes / 2, KFC_VLEN_MAX);
+	u64 cost;
 
 	if (!n->given && kfc_numbers[KFC_SLAB_SIZE].given)
 		n->val = min(n->val, cfg->slab_bytes / 4);
@@ -433,9 +435,11 @@ static int kfc_params_item_max(struct kfc_config *cfg)
 		       n->val, n->min, most, cfg->slab_bytes >> 20);
 		return -EINVAL;
 	}
-	if (n->val > cfg->upload_bytes) {
+	cost = kfc_upload_cost(n->val);
+	if (cost > cfg->upload_bytes) {
 		pr_err("upload_mb=%u: allowed are %u, room for one object of item_max=%u, to %u MiB\n",
-		       kfc_value(KFC_UPLOAD_MB), DIV_ROUND_UP(n->val, 1 << 20),
+		       kfc_value(KFC_UPLOAD_MB),
+		       (u32)DIV_ROUND_UP_ULL(cost, 1 << 20),
 		       n->val, kfc_numbers[KFC_UPLOAD_MB].max);
 		return -EINVAL;
 	}

@@ -19,6 +19,7 @@
 
 #include "conn.h"
 #include "kfc.h"
+#include "net.h"
 #include "worker.h"
 
 #define KFC_UPLOAD_GFP	(GFP_NOWAIT | __GFP_NOWARN)
@@ -121,6 +122,20 @@ static void kfc_upload_uncharge(struct kfc_net *net, u64 cost)
 }
 
 /**
+ * kfc_upload_cost() - what a value takes of the upload budget
+ * @need: its bytes, CRLF included
+ *
+ * Any context. Return: bytes
+ */
+u64 kfc_upload_cost(u32 need)
+{
+	u32 nr = DIV_ROUND_UP(need, PAGE_SIZE);
+	struct kfc_upload *up;
+
+	return struct_size(up, pages, nr) + (u64)nr * PAGE_SIZE;
+}
+
+/**
  * kfc_upload_begin() - begin to receive a value into pages
  * @c: the connection; its c->up is set on success
  * @req: the command, copied with its key
@@ -134,8 +149,8 @@ int kfc_upload_begin(struct kfc_conn *c, const struct mp_req *req)
 	struct kfc_net *net = c->worker->net;
 	u32 need = req->vlen + mp_value_tail(req);
 	u32 nr = DIV_ROUND_UP(need, PAGE_SIZE);
+	u64 cost = kfc_upload_cost(need);
 	struct kfc_upload *up;
-	u64 cost = struct_size(up, pages, nr) + (u64)nr * PAGE_SIZE;
 
 	if (cost > net->cache->cfg.upload_bytes)
 		return -E2BIG;
