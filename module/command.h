@@ -124,6 +124,7 @@ void kfc_cmd_error(struct kfc_client *cl, const struct mp_req *req,
 		   const struct mp_err *err);
 void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
 void kfc_cmd_tick(struct kfc_client *cl);
+bool kfc_cmd_pins(const struct kfc_client *cl);
 int kfc_stream_next(struct kfc_client *cl);
 bool kfc_stream_dry(struct kfc_client *cl);
 bool kfc_stream_tight(const struct kfc_cache *c);

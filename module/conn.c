@@ -494,6 +494,16 @@ static bool kfc_conn_full(const struct kfc_conn *c)
 	       c->client.reading >= KFC_OUT_READ_PAGES;
 }
 
+/*
+ * Does it keep what others wait for, a slab or a part of the upload budget? Its
+ * command goes on though no answer can be sent: there will be one more.
+ */
+static bool kfc_conn_keeps(const struct kfc_conn *c)
+{
+	return kfc_cmd_pins(&c->client) ||
+	       (c->state == KFC_CONN_VALUE && c->up->got == c->up->need);
+}
+
 /* Return: 0, -EAGAIN or an error that ends the connection. */
 static int kfc_conn_send(struct kfc_conn *c)
 {
@@ -517,7 +527,8 @@ static int kfc_conn_send(struct kfc_conn *c)
 		kfc_count_add(c->client.cache, bytes_written, sent);
 	}
 	/* What AF_UNIX says without memory; it took nothing then. */
-	if (ret == -ENOBUFS || ret == -ENOMEM)
+	c->nosend = ret == -ENOBUFS || ret == -ENOMEM;
+	if (c->nosend)
 		ret = -EAGAIN;
 	c->blocked = ret == -EAGAIN;
 	return ret;
@@ -531,7 +542,7 @@ static enum kfc_step kfc_conn_step(struct kfc_conn *c, struct kfc_budget *b)
 		return KFC_STEP_CLOSE;
 	if (c->client.waiting)
 		return KFC_STEP_REST;
-	if (kfc_conn_full(c)) {
+	if (kfc_conn_full(c) && !kfc_conn_keeps(c)) {
 		ret = kfc_conn_send(c);
 		if (ret && ret != -EAGAIN)
 			return KFC_STEP_CLOSE;
@@ -563,6 +574,8 @@ static enum kfc_turn kfc_conn_blocked(struct kfc_conn *c)
 {
 	struct sock *sk = c->sock->sk;
 
+	if (c->nosend)
+		return KFC_TURN_STARVED;
 	if (sk->sk_family != AF_UNIX)
 		/* Is anything in flight whose acknowledgment will wake us? */
 		return READ_ONCE(sk->sk_wmem_queued) ? KFC_TURN_REST :

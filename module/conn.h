@@ -94,6 +94,7 @@ enum kfc_conn_state {
  * @state: enum kfc_conn_state; READ_ONCE elsewhere
  * @drained: there was nothing more in the socket, and no callback since
  * @blocked: the socket takes no more; wait for write_space
+ * @nosend: ... as there was no memory: nothing tells when there is
  * @unfed: the next part of its answers could not be had yet
  * @parser: the protocol's state
  * @rbuf: bytes that are not consumed yet; the worker's scratch in a turn, a
@@ -130,6 +131,7 @@ struct kfc_conn {
 	enum kfc_conn_state state;
 	bool drained;
 	bool blocked;
+	bool nosend;
 	bool unfed;
 	struct mp_parser parser;
 	u8 *rbuf;

@@ -341,6 +341,18 @@ bool kfc_op_held(struct kfc_client *cl, struct kfc_lookup *lk)
 }
 
 /**
+ * kfc_cmd_pins() - does a command that is to be run again pin a slab?
+ * @cl: the client
+ *
+ * The slab has to wait for the command, however many answers wait for its client.
+ * A dump lets go of what it reads from. Context: the client's thread.
+ */
+bool kfc_cmd_pins(const struct kfc_client *cl)
+{
+	return cl->held && cl->held->rd.slab;
+}
+
+/**
  * kfc_op_unhold() - what was read is not needed any more
  * @cl: the client
  *

@@ -7,6 +7,7 @@
 
 . "$(dirname "$0")/lib.sh"
 
+AT_EXIT="unpart"
 limits() { relay limit 220 /usr/bin/python3 -S -m limits "$HOST" "$PORT" "$@"; }
 
 must_load "max_conns: insmod" memory_mb=32 max_conns=50
@@ -23,6 +24,12 @@ wipe "$DEV"
 must_load "long values: insmod" device="$DEV" memory_mb=16 io_depth=4
 limits "long values" long
 unload_check "long values"
+
+check "pins: a partition of 24 MiB" part 24
+must_load "pins: insmod" device="${DEV}p1" memory_mb=4 slab_size=1 index_mb=2
+limits "pins" pins
+unload_check "pins" "${DEV}p1"
+unpart
 
 wipe "$DEV"
 must_load "insmod" device="$DEV" memory_mb=32 upload_mb=4

@@ -4,7 +4,7 @@
 
     limits.py HOST PORT LABEL CASE [--max-conns N] [--idle S] [--upload MIB]
 
-Cases: max_conns idle uploads readers long halves garbage storm pipeline linger.
+Cases: max_conns idle uploads readers long pins halves garbage storm pipeline linger.
 Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
 import argparse
@@ -283,6 +283,36 @@ class Case:
         while self.stat("kfc_read_pages") and time.monotonic() < end:
             time.sleep(0.2)
         self.is_("nor when they went", self.stat("kfc_read_pages"), 0)
+
+    def pins(self):
+        """A client asks for more than is sent while it reads nothing, and then changes
+        what has to be read first: the log goes round all the same."""
+        o = Objects(47, "200000", "pi-")
+        c = self.conn()
+
+        def store(first, count):
+            good = 0
+            for i in range(first, first + count):
+                c.send(o.set_cmd(i))
+                good += c.line() == b"STORED"
+            return good
+
+        self.is_("objects are stored", store(0, 3), 3)
+        self.is_("so many others that they are on the device alone", store(10, 40), 40)
+        c.send(b"touch %s 0\r\n" % o.key(0))
+        c.line()
+        slow = [self.conn(rcvbuf=4096) for _ in range(3)]
+        reads = self.stat("kfc_device_reads_modify")
+        for cmd, s in zip((b"delete %s", b"touch %s 0", b"append %s 0 0 1\r\nx"), slow):
+            s.send(b"get %s\r\n" % o.key(1) * 2 + cmd % o.key(2) + b"\r\n")
+        time.sleep(1)
+        self.is_("the log goes round twice", store(100, 200), 200)
+        good = 0
+        for s, answer in zip(slow, (b"DELETED", b"TOUCHED", b"STORED")):
+            good += all(s.starts(o.value_answer(1) + b"END\r\n") for _ in range(2)) and \
+                s.line() in (answer, b"NOT_FOUND", b"NOT_STORED")
+        self.is_("what they asked for is there when they read at last", good, len(slow))
+        self.is_("they had to be read", self.stat("kfc_device_reads_modify") > reads)
 
     def halves(self):
         self.bystander()
