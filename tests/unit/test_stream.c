@@ -432,22 +432,33 @@ static void test_broken(void **state)
 static void test_late(void **state)
 {
 	struct env_client ec;
+	u32 depth, taken;
 	struct env e;
-	u32 depth;
 
-	begin_on_device(&e, &ec);
-	take(&ec, ask_only(&e, &ec, "a"));
-	e.d.defer = true;
-	env_events(&ec);
-	assert_int_equal(e.d.nr, 1);
-	jiffies += e.c.cfg.read_timeout_ms + 1;
-	kfc_cmd_tick(&ec.cl);
-	assert_true(ec.cl.out.failed);
-	assert_int_equal(e.counters.answers_cut, 1);
-	assert_int_equal(e.counters.read_timeouts, 1);
-	/* Nothing that is under way is taken from it. */
-	assert_false(kfc_stream_dry(&ec.cl));
-	end(&e, &ec);
+	/* A part that is behind the first, or what was not taken of that. */
+	for (taken = 0; taken <= 3000; taken += 3000) {
+		begin_on_device(&e, &ec);
+		if (taken) {
+			ask_only(&e, &ec, "a");
+			ec.most = taken;
+			env_events(&ec);
+			assert_true(kfc_stream_dry(&ec.cl));
+			ec.stalled = false;
+		} else {
+			take(&ec, ask_only(&e, &ec, "a"));
+		}
+		e.d.defer = true;
+		env_events(&ec);
+		assert_int_equal(e.d.nr, 1);
+		jiffies += e.c.cfg.read_timeout_ms + 1;
+		kfc_cmd_tick(&ec.cl);
+		assert_true(ec.cl.out.failed);
+		assert_int_equal(e.counters.answers_cut, 1);
+		assert_int_equal(e.counters.read_timeouts, 1);
+		/* Nothing that is under way is taken from it. */
+		assert_false(kfc_stream_dry(&ec.cl));
+		end(&e, &ec);
+	}
 
 	begin_on_device(&e, &ec);
 	take(&ec, ask_only(&e, &ec, "a"));
