@@ -395,8 +395,10 @@ static int try_modify(struct kfc_client *cl,
 	if (val && kfc_op_mode(req) == MP_SET)
 		return store(cl, req, val, lk, false);
 	rcu_read_lock();
-	if (kfc_store_find(cl->cache, lk) == KFC_ON_DEVICE &&
-	    !kfc_op_held(cl, lk)) {
+	if (kfc_store_find(cl->cache, lk) != KFC_ON_DEVICE) {
+		/* Or the log might wait for what waits for a place in it. */
+		kfc_op_unhold(cl);
+	} else if (!kfc_op_held(cl, lk)) {
 		rcu_read_unlock();
 		err = kfc_op_start(cl, lk, NULL);
 		switch (err) {
