@@ -274,9 +274,13 @@ void kfc_get_done(struct kfc_op *op)
 	if (op->abandoned)
 		return;
 	if (!hit || !op_fill(op, &it)) {
+		kfc_stream_empty(op);
 		op_miss(op);
 		return;
 	}
+	/* What is no part of the answer does not wait until it is sent. */
+	if (!kfc_wants_value(&op->req))
+		kfc_stream_empty(op);
 	kfc_count_get(c, &op->req, true, true);
 	kfc_op_answered(op);
 }
