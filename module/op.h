@@ -51,7 +51,7 @@ struct kfc_stream {
  * @lk: the key that is looked for; lk.key.p is @key
  * @list: in client->ops until the read has ended; in client->dry while a part
  *	of the answer is wanted; else empty
- * @since: jiffies since when it is wanted
+ * @since: jiffies since when a part of it is wanted in vain, 0 for not yet
  * @deadline: jiffies; later the answer is a miss
  * @refs: the read and the answer, where it is or has become one
  * @abandoned: the deadline has passed and the command went on

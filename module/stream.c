@@ -123,13 +123,26 @@ static void begin_behind(struct kfc_op *op)
 	n->head_len = 0;
 }
 
+/* All of a value was sent, but for text. */
+static void leave_text(struct kfc_op *op)
+{
+	struct kfc_out_node *n = &op->node;
+
+	if (n->sent >= n->head_len) {
+		n->sent = sent_of(op) - (op->st.done - op->st.from);
+		n->head_len = 0;
+	}
+	op->st.from = op->st.done;
+	kfc_stream_empty(op);
+}
+
 /* A part of an answer is missing: kfc_stream_next() is to see to it. */
 static void wait_for_part(struct kfc_op *op)
 {
 	struct kfc_client *cl = op->ev.client;
 
 	kfc_stream_empty(op);
-	op->since = jiffies;
+	op->since = 0;
 	list_add_tail(&op->list, &cl->dry);
 }
 
@@ -321,6 +334,10 @@ static int next_part(struct kfc_op *op)
 
 	if (!err)
 		return op->node.ready;
+	/* It may be its own later answers that have all the pages. */
+	kfc_stream_blocked(op->ev.client);
+	if (!op->since)
+		op->since = jiffies | 1;
 	if (err != -ENOENT &&
 	    time_before(jiffies, op->since + msecs_to_jiffies(KFC_PART_MS)))
 		return -EBUSY;
@@ -390,12 +407,14 @@ bool kfc_stream_dry(struct kfc_client *cl)
 
 		if (!n->ready || n->more != sent || !op->rd.nr_pages)
 			continue;
-		/* Nothing but text is left. */
-		if (sent_of(op) >= op->st.done - op->st.from)
-			continue;
 		kfc_out_unready(&cl->out, n);
-		begin_behind(op);
-		wait_for_part(op);
+		if (sent_of(op) < op->st.done - op->st.from) {
+			begin_behind(op);
+			wait_for_part(op);
+		} else {
+			leave_text(op);
+			kfc_out_ready(&cl->out, n);
+		}
 		did = true;
 	}
 	return did;

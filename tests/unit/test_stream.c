@@ -286,7 +286,10 @@ static void test_gat_stops(void **state)
 		env_events(&ec);
 		assert_true(ec.stalled);
 		assert_int_equal(ec.len, stops[i]);
-		assert_int_equal(kfc_stream_dry(&ec.cl), stops[i] < LEN + 17);
+		assert_true(kfc_stream_dry(&ec.cl));
+		assert_int_equal(atomic_read(&e.c.read_pages), 0);
+		assert_int_equal(ec.cl.reading, 0);
+		assert_false(kfc_stream_dry(&ec.cl));
 		ec.stalled = false;
 		while (!list_empty(&ec.cl.out.nodes))
 			env_events(&ec);
@@ -473,12 +476,94 @@ static void test_late(void **state)
 	while (!list_empty(&ec.cl.out.nodes))
 		env_events(&ec);
 	assert_memory_equal(ec.answer, bytes_of(1), LEN);
+	/* The time is that of what is wanted in vain. */
 	take(&ec, ask_only(&e, &ec, "a"));
 	e.c.cfg.io_depth = 0;
+	jiffies += KFC_PART_MS + 1;
+	assert_int_equal(kfc_stream_next(&ec.cl), -EBUSY);
 	jiffies += KFC_PART_MS + 1;
 	assert_int_equal(kfc_stream_next(&ec.cl), 0);
 	assert_true(ec.cl.out.failed);
 	e.c.cfg.io_depth = depth;
+	end(&e, &ec);
+}
+
+/* An answer without the value has no use for its pages. */
+static void test_text_only(void **state)
+{
+	struct env_client ec;
+	struct env e;
+
+	begin_on_device(&e, &ec);
+	ec.stalled = true;
+	ec.len = 0;
+	env_feed(&e, &ec, "mg a s\r\n", 8);
+	env_events(&ec);
+	assert_int_equal(e.counters.dev_reads, 1);
+	assert_false(list_empty(&ec.cl.out.nodes));
+	assert_int_equal(atomic_read(&e.c.read_pages), 0);
+	assert_int_equal(ec.cl.reading, 0);
+	ec.stalled = false;
+	env_events(&ec);
+	must(ec.answer, "HD s50000\r\n");
+	end(&e, &ec);
+}
+
+/* The pages that a part waits for are those of the answers behind it. */
+static void test_own_pages(void **state)
+{
+	struct kfc_out_node *n;
+	struct env_client ec;
+	struct env e;
+
+	begin(&e, &ec, 64);
+	put(&e, &ec, "a", 1);
+	put(&e, &ec, "b", 2);
+	push_out(&e, &ec, 8);
+	n = ask_only(&e, &ec, "a");
+	ask_only(&e, &ec, "b");
+	e.c.max_read_pages = 2 * WINDOW;
+	take(&ec, n);
+	e.c.max_read_pages = WINDOW + 1;
+	assert_int_equal(atomic_read(&e.c.read_pages), WINDOW);
+	assert_int_equal(kfc_stream_next(&ec.cl), -EBUSY);
+	assert_int_equal(atomic_read(&e.c.read_pages), 0);
+	while (!list_empty(&ec.cl.out.nodes))
+		env_events(&ec);
+	assert_memory_equal(ec.answer, bytes_of(1), LEN);
+	assert_memory_equal(ec.answer + LEN, "\r\nEND\r\n", 7);
+	is_value(ec.answer + LEN + 7, 2, "\r\nEND\r\n");
+	end(&e, &ec);
+}
+
+/* A command lets go of what it has read when that is not the key's any more. */
+static void test_let_go(void **state)
+{
+	struct mp_req req = { .op = MP_TOUCH, .last = true, .klen = 1,
+			      .key = (const u8 *)"a" };
+	struct env_client ec, other;
+	struct kfc_value v = { .len = LEN, .flat = (const u8 *)bytes_of(3) };
+	struct mp_req set = { .op = MP_SET, .vlen = LEN, .klen = 1,
+			      .noreply = true, .key = (const u8 *)"a" };
+	struct env e;
+	u32 n = 0;
+
+	begin_on_device(&e, &ec);
+	env_client_init(&e, &other);
+	assert_int_equal(kfc_cmd_run(&ec.cl, &req, NULL), KFC_CMD_WAIT);
+	assert_int_equal(ec.nr_events, 1);
+	ec.events[--ec.nr_events]->fn(ec.events[0]);
+	assert_true(kfc_cmd_pins(&ec.cl));
+	/* Nothing is written any more, so there is no place at last. */
+	e.d.defer = true;
+	while (kfc_cmd_run(&other.cl, &set, &v) == KFC_CMD_DONE) {
+		assert_in_range(n++, 0, 100);
+		kfc_log_step(&e.c);
+	}
+	assert_int_equal(kfc_cmd_run(&ec.cl, &req, NULL), KFC_CMD_BUSY);
+	assert_false(kfc_cmd_pins(&ec.cl));
+	e.d.defer = false;
+	env_client_exit(&e, &other);
 	end(&e, &ec);
 }
 
@@ -601,6 +686,9 @@ int main(void)
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_late),
+		cmocka_unit_test(test_text_only),
+		cmocka_unit_test(test_own_pages),
+		cmocka_unit_test(test_let_go),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_hung_up),
 		cmocka_unit_test(test_dry),
