@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * What somebody else keeps on a device, by the marks that it leaves there.
- * Only for the words of a refusal: a device is taken for what it lacks, not for
- * what it is.
+ * For the words of a refusal: a device is taken for what it lacks, not for
+ * what it is, but where a superblock of ours is damaged.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -60,6 +60,24 @@ static const struct kfc_mark kfc_marks[] = {
 	MARK(-512, "EFI PART", "the second half of a GPT partition table"),
 	MARK(-4096, "EFI PART", "the second half of a GPT partition table"),
 };
+
+/**
+ * kfc_foreign_mark() - what the first page of a device says that it is
+ * @page: the page
+ * @len: its bytes
+ *
+ * Any context. Return: whose, NULL where there is no mark that lies in it
+ */
+const char *kfc_foreign_mark(const void *page, size_t len)
+{
+	const struct kfc_mark *m;
+
+	for (m = kfc_marks; m < kfc_marks + ARRAY_SIZE(kfc_marks); m++)
+		if (m->off >= 0 && m->off + m->len <= len &&
+		    !memcmp(page + m->off, m->bytes, m->len))
+			return m->name;
+	return NULL;
+}
 
 static bool kfc_mark_fits(const struct kfc_ends *e, const struct kfc_mark *m)
 {

@@ -16,6 +16,7 @@ struct kfc_ends {
 	size_t len;
 };
 
+const char *kfc_foreign_mark(const void *page, size_t len);
 bool kfc_ends_blank(const struct kfc_ends *e);
 void kfc_foreign_name(const struct kfc_ends *e, char *buf, size_t size);
 

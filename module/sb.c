@@ -95,15 +95,29 @@ static bool kfc_sb_sane(const struct kfc_super *sb)
 	       sb->members <= KFC_DEVICES_MAX && sb->member < sb->members;
 }
 
+/* Is nothing but the magic wrong? The page has it afterwards. */
+static bool kfc_sb_was(void *page)
+{
+	struct kfc_super *sb = page;
+
+	memcpy(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic));
+	return le32_to_cpu(sb->crc) == kfc_sb_crc(page);
+}
+
 static enum kfc_copy kfc_sb_check(void *page, u64 pages)
 {
 	const struct kfc_super *sb = page;
+	bool marked;
 
-	if (memcmp(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic)))
+	if (!memchr_inv(page, 0, KFC_PAGE))
 		return KFC_COPY_NONE;
+	marked = kfc_foreign_mark(page, KFC_PAGE);
+	if (memcmp(sb->magic, KFC_SB_MAGIC, sizeof(sb->magic)))
+		return !marked && kfc_sb_was(page) ? KFC_COPY_DAMAGED :
+						     KFC_COPY_FOREIGN;
 	/* Magic, version and crc are what they are in every version. */
 	if (le32_to_cpu(sb->crc) != kfc_sb_crc(page))
-		return KFC_COPY_DAMAGED;
+		return marked ? KFC_COPY_FOREIGN : KFC_COPY_DAMAGED;
 	if (le32_to_cpu(sb->version) != KFC_SB_VERSION)
 		return KFC_COPY_VERSION;
 	if (!kfc_sb_sane(sb))
@@ -260,9 +274,10 @@ static int kfc_sb_blank(struct kfc_dev *d)
 }
 
 /**
- * kfc_sb_refuse() - no good superblock, and nobody said force
+ * kfc_sb_refuse() - no good superblock, or none that is enough, and nobody said
+ * force
  * @d: the device
- * @st: from kfc_sb_read()
+ * @st: from kfc_sb_read(), not good or kfc_sb_overwritten()
  *
  * Context: a process; sleeps on the device.
  * Return: 0 for a blank device; else -EMEDIUMTYPE, with a line that says what
@@ -270,9 +285,19 @@ static int kfc_sb_blank(struct kfc_dev *d)
  */
 int kfc_sb_refuse(struct kfc_dev *d, const struct kfc_super_state *st)
 {
+	const char *mark = NULL;
+
+	if (st->copy[0] == KFC_COPY_FOREIGN &&
+	    !kfc_super_rw(d, false, 0, (struct page **)&st->page, 1))
+		mark = kfc_foreign_mark(page_address(st->page), KFC_PAGE);
 	switch (kfc_sb_is(st)) {
 	case KFC_COPY_NONE:
+	case KFC_COPY_FOREIGN:
 		return kfc_sb_blank(d);
+	case KFC_COPY_GOOD:
+		pr_err("%s (%s): was a kfatcache device, but one of its two superblocks is overwritten by somebody else%s%s; nothing was written, format=force would take it all the same\n",
+		       d->name, d->what, mark ? ": " : "", mark ?: "");
+		break;
 	case KFC_COPY_VERSION:
 		pr_err("%s (%s): a kfatcache device of format version %u, this module knows %u; nothing was written, format=force would empty it\n",
 		       d->name, d->what, le32_to_cpu(st->sb.version),

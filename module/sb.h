@@ -22,7 +22,8 @@
 
 /* What a superblock copy came to. */
 enum kfc_copy {
-	KFC_COPY_NONE,		/* not ours */
+	KFC_COPY_NONE,		/* zeros */
+	KFC_COPY_FOREIGN,	/* somebody else's */
 	KFC_COPY_DAMAGED,
 	KFC_COPY_SIZE,		/* formatted when the device had another size */
 	KFC_COPY_GOOD,
@@ -49,6 +50,13 @@ struct kfc_super_state {
 static inline enum kfc_copy kfc_sb_is(const struct kfc_super_state *st)
 {
 	return st->copy[0] > st->copy[1] ? st->copy[0] : st->copy[1];
+}
+
+/* Did somebody else write where one of them was? */
+static inline bool kfc_sb_overwritten(const struct kfc_super_state *st)
+{
+	return st->copy[0] == KFC_COPY_FOREIGN ||
+	       st->copy[1] == KFC_COPY_FOREIGN;
 }
 
 int kfc_sb_read(struct kfc_dev *d, struct kfc_super_state *st);

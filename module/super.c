@@ -246,9 +246,13 @@ static int kfc_super_check(const struct kfc_cache *c, u32 nr)
 	const struct kfc_super_state *st = &c->super[nr];
 	struct kfc_dev *d = c->devs[nr];
 
-	if (kfc_sb_is(st) != KFC_COPY_GOOD)
-		return c->cfg.format == KFC_FORMAT_FORCE ? 0 :
-		       kfc_sb_refuse(d, st);
+	if (kfc_sb_is(st) != KFC_COPY_GOOD || kfc_sb_overwritten(st)) {
+		int err = c->cfg.format == KFC_FORMAT_FORCE ? 0 :
+			  kfc_sb_refuse(d, st);
+
+		if (err || kfc_sb_is(st) != KFC_COPY_GOOD)
+			return err;
+	}
 	if (c->cfg.format == KFC_FORMAT_NEW)
 		return 0;
 	if (le32_to_cpu(st->sb.slab_bytes) != c->cfg.slab_bytes) {

@@ -550,6 +550,13 @@ def ours():
     for more in ((), ("format=force",), ("format=new",)):
         untouched(f"another uuid {' '.join(more)}", "ENODEV", f"this device has {first}",
                   f"uuid={OTHER}", *more)
+    head = loop.get(0, 4096)
+    run("mkswap", loop.path)
+    for more in ((), (f"uuid={first}",), ("format=new",)):
+        untouched(f"swap where it was ours {' '.join(more)}", "EMEDIUMTYPE",
+                  "one of its two superblocks is overwritten by somebody else: swap", *more)
+    loop.put(0, head)
+    same("ours again", takes("ours again", dev)[0], first)
     untouched("slab_size=8 where it is 4", "EINVAL", "formatted with slab_size=4, not 8",
               "slab_size=8")
     lines = takes("another index than was saved", dev, "index_mb=16")[1]

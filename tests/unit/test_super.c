@@ -301,6 +301,69 @@ static void test_bad_one_first(void **state)
 	}
 }
 
+/* What was ours, until somebody else took it: one copy may well be left. */
+static void test_taken_over(void **state)
+{
+	static const struct {
+		int copy;
+		u32 off;
+		const char *bytes;
+		bool ours;
+	} how[] = {
+		{ 0, 0, "LUKS\xba\xbe", false },
+		{ 0, 3, "NTFS    ", false },
+		{ 0, 510, "\x55\xaa", false },	/* the magic stays */
+		{ 0, 4086, "SWAPSPACE2", false },
+		{ 0, 512, "LABELONE", false },
+		{ 1, 0, "anything else", false },
+		{ 0, 0, "KFATCACK", true },	/* damage */
+		{ 1, 50, "damage", true },
+		{ 0, 600, "damage", true },
+	};
+	u8 was[KFC_PAGE];
+	struct disk *k;
+	uuid_t id;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		u8 *page;
+
+		k = disk_new(16 * MIB);
+		page = (void *)copy_at(k, how[i].copy);
+		assert_int_equal(load(k, KFC_FORMAT_ASK), 0);
+		id = cache.uuid;
+		kfc_super_free(&cache);
+		memcpy(page + how[i].off, how[i].bytes, strlen(how[i].bytes));
+		memcpy(was, page, KFC_PAGE);
+		uuid = &id;
+		if (how[i].ours) {
+			assert_int_equal(load(k, KFC_FORMAT_ASK), 0);
+			kfc_super_free(&cache);
+		} else {
+			k->writes = 0;
+			assert_int_equal(load(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
+			assert_int_equal(lines, 1);
+			assert_int_equal(load(k, KFC_FORMAT_NEW), -EMEDIUMTYPE);
+			assert_int_equal(k->writes, 0);
+			assert_memory_equal(page, was, KFC_PAGE);
+			assert_int_equal(load(k, KFC_FORMAT_FORCE), 0);
+			kfc_super_free(&cache);
+		}
+		uuid = NULL;
+		assert_memory_equal(&id, &cache.uuid, sizeof(id));
+		assert_memory_equal(copy_at(k, 0), copy_at(k, 1), KFC_PAGE);
+		disk_free(k);
+	}
+	/* Zeros are nobody's. */
+	k = disk_new(16 * MIB);
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
+	memset(copy_at(k, 0), 0, KFC_PAGE);
+	id = cache.uuid;
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
+	assert_memory_equal(&id, &cache.uuid, sizeof(id));
+	disk_free(k);
+}
+
 static void test_flips(void **state)
 {
 	struct disk *k = disk_new(16 * MIB);
@@ -560,6 +623,7 @@ int main(void)
 		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_bad_one_first),
+		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_another_device),
