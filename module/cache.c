@@ -85,6 +85,9 @@ int kfc_cache_init(struct kfc_cache *c)
 	err = c->nr_devs ? kfc_super_load(c, &geo) : start_empty(c, &geo);
 	if (err)
 		return err;
+	err = c->fits ? c->fits(c) : 0;
+	if (err)
+		goto super;
 	size = kfc_index_size(c->cfg.index_bytes);
 	err = kfc_index_init(&c->index, size,
 			     c->saved.found == KFC_FOUND_CLEAN ? c->saved.level :

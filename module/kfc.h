@@ -61,6 +61,8 @@ struct kfc_ghost {
  * @net: workers and listeners, net.h
  * @space: called when sets that found no place may try again; any context
  *	that may wake a task. Set before the log starts, constant afterwards
+ * @fits: called at load, when it is known how large the index is that comes
+ *	back. Returns 0, or -ENOMEM with a line
  * @shrinker: shrinker.c's own; NULL while nobody asks for memory
  * @reads: device reads in flight
  * @read_pages: pages of reads that are in flight or not sent yet
@@ -99,6 +101,7 @@ struct kfc_cache {
 	struct kfc_reboot *reboot;
 	struct kfc_net *net;
 	void (*space)(struct kfc_cache *c);
+	int (*fits)(struct kfc_cache *c);
 	struct shrinker *shrinker;
 	atomic_t reads;
 	atomic_t read_pages;

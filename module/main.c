@@ -32,6 +32,17 @@ static int kfc_failed(int err)
 	return err;
 }
 
+/* Set by kfc_fits(), which has said why. */
+static bool kfc_too_large;
+
+static int kfc_fits(struct kfc_cache *c)
+{
+	int err = kfc_bound_check(c);
+
+	kfc_too_large = err;
+	return err;
+}
+
 static int kfc_open_devices(struct kfc_cache *c)
 {
 	if (!c->cfg.device)
@@ -58,6 +69,7 @@ static int kfc_start(struct kfc_cache *c)
 
 	kfc_clock_init(c);
 	c->space = kfc_net_wake;
+	c->fits = kfc_fits;
 	err = kfc_params_load(&c->cfg);
 	if (err)
 		return err;
@@ -72,7 +84,9 @@ static int kfc_start(struct kfc_cache *c)
 	      kfc_bound_check(c);
 	if (err)
 		goto device;
-	err = kfc_failed(kfc_cache_init(c));
+	err = kfc_cache_init(c);
+	if (!kfc_too_large)
+		kfc_failed(err);
 	if (err)
 		goto device;
 	err = kfc_failed(kfc_cmd_init(c));

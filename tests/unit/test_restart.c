@@ -823,6 +823,40 @@ static void test_clock_behind(void **state)
 	env_now = was + 200;
 }
 
+static int too_large(struct kfc_cache *c)
+{
+	/* The size that was saved, not the one that is asked for. */
+	return c->cfg.index_bytes > MIB ? -ENOMEM : 0;
+}
+
+/* An index that comes back may be larger than what was asked for now. */
+static void test_does_not_fit(void **state)
+{
+	struct env_client ec;
+	struct env e;
+
+	srand(8);
+	start(&e, 24, 2 * MIB);
+	env_client_init(&e, &ec);
+	store_len(&e, &ec, 1, 3000);
+	model[1].expires = 0;
+	ASK("TOUCHED\r\n", "touch key-1 0\r\n");
+	env_client_exit(&e, &ec);
+	env_unload(&e);
+	e.c.cfg.index_bytes = MIB;
+	e.c.fits = too_large;
+	assert_int_equal(env_load(&e), -ENOMEM);
+	assert_int_equal(shim_pages, 0);
+	/* With more memory all of it is there. */
+	e.c.fits = NULL;
+	assert_int_equal(env_load(&e), 0);
+	load_all(&e);
+	env_client_init(&e, &ec);
+	assert_true(check_key(&e, &ec, 1));
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* What one read can't have by now, as item_max= was larger, could only stay. */
 static void test_too_large_by_now(void **state)
 {
@@ -1609,6 +1643,7 @@ int main(void)
 		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_crooked_pages),
 		cmocka_unit_test(test_clock_behind),
+		cmocka_unit_test(test_does_not_fit),
 		cmocka_unit_test(test_too_large_by_now),
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_crooked_summary),
