@@ -589,7 +589,7 @@ static enum kfc_turn kfc_conn_blocked(struct kfc_conn *c)
 	if (!kfc_conn_writeable(sk))
 		return KFC_TURN_REST;
 	clear_bit(SOCK_NOSPACE, &c->sock->flags);
-	/* Nothing in flight: it was memory that there was not. */
+	/* Nothing in flight, so nobody tells: in some ms, then. */
 	return sk_wmem_alloc_get(sk) ? KFC_TURN_AGAIN : KFC_TURN_STARVED;
 }
 

@@ -61,6 +61,16 @@ static const struct kfc_mark kfc_marks[] = {
 	MARK(-4096, "EFI PART", "the second half of a GPT partition table"),
 };
 
+static bool kfc_mark_fits(const struct kfc_ends *e, const struct kfc_mark *m)
+{
+	size_t off = m->off < 0 ? e->len + m->off : m->off;
+
+	if (off >= e->len || m->len > e->len - off)
+		return false;
+	return !memcmp((m->off < 0 ? e->tail : e->head) + off, m->bytes,
+		       m->len);
+}
+
 /**
  * kfc_foreign_mark() - what the first page of a device says that it is
  * @page: the page
@@ -70,23 +80,13 @@ static const struct kfc_mark kfc_marks[] = {
  */
 const char *kfc_foreign_mark(const void *page, size_t len)
 {
+	const struct kfc_ends e = { .head = page, .len = len };
 	const struct kfc_mark *m;
 
 	for (m = kfc_marks; m < kfc_marks + ARRAY_SIZE(kfc_marks); m++)
-		if (m->off >= 0 && m->off + m->len <= len &&
-		    !memcmp(page + m->off, m->bytes, m->len))
+		if (m->off >= 0 && kfc_mark_fits(&e, m))
 			return m->name;
 	return NULL;
-}
-
-static bool kfc_mark_fits(const struct kfc_ends *e, const struct kfc_mark *m)
-{
-	size_t off = m->off < 0 ? e->len + m->off : m->off;
-
-	if (off >= e->len || m->len > e->len - off)
-		return false;
-	return !memcmp((m->off < 0 ? e->tail : e->head) + off, m->bytes,
-		       m->len);
 }
 
 /* The ring of uberblocks in the first label: a slot each KiB, or larger. */

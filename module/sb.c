@@ -285,16 +285,17 @@ static int kfc_sb_blank(struct kfc_dev *d)
  */
 int kfc_sb_refuse(struct kfc_dev *d, const struct kfc_super_state *st)
 {
+	struct page *page = st->page;
 	const char *mark = NULL;
 
-	if (st->copy[0] == KFC_COPY_FOREIGN &&
-	    !kfc_super_rw(d, false, 0, (struct page **)&st->page, 1))
-		mark = kfc_foreign_mark(page_address(st->page), KFC_PAGE);
 	switch (kfc_sb_is(st)) {
 	case KFC_COPY_NONE:
 	case KFC_COPY_FOREIGN:
 		return kfc_sb_blank(d);
 	case KFC_COPY_GOOD:
+		if (st->copy[0] == KFC_COPY_FOREIGN &&
+		    !kfc_super_rw(d, false, 0, &page, 1))
+			mark = kfc_foreign_mark(page_address(page), KFC_PAGE);
 		pr_err("%s (%s): was a kfatcache device, but one of its two superblocks is overwritten by somebody else%s%s; nothing was written, format=force would take it all the same\n",
 		       d->name, d->what, mark ? ": " : "", mark ?: "");
 		break;

@@ -299,8 +299,6 @@ class Case:
 
         self.is_("objects are stored", store(0, 3), 3)
         self.is_("so many others that they are on the device alone", store(10, 40), 40)
-        c.send(b"touch %s 0\r\n" % o.key(0))
-        c.line()
         slow = [self.conn(rcvbuf=4096) for _ in range(3)]
         reads = self.stat("kfc_device_reads_modify")
         for cmd, s in zip((b"delete %s", b"touch %s 0", b"append %s 0 0 1\r\nx"), slow):

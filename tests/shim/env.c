@@ -426,8 +426,8 @@ maybe int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 		geo->nr_slabs += p->nr_slabs;
 	}
 	get_random_bytes(&c->hkey, sizeof(c->hkey));
-	atomic64_set(&c->order, 1ULL << 40);
-	c->valid_from = 1ULL << 40;
+	atomic64_set(&c->order, 1ULL << KFC_EPOCH_SHIFT);
+	c->valid_from = 1ULL << KFC_EPOCH_SHIFT;
 	c->kept_from = c->valid_from;
 	return 0;
 }
