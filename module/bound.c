@@ -39,6 +39,22 @@ u64 kfc_bound_spare(void)
 }
 
 /**
+ * kfc_bound_fits() - may a cache take as much as its bounds say?
+ * @c: the cache, serving or not yet made
+ * @more: bytes that are about to be added to them
+ *
+ * What it holds already is no more available, and need not be.
+ *
+ * Context: any.
+ */
+bool kfc_bound_fits(const struct kfc_cache *c, u64 more)
+{
+	u64 sum = kfc_bound(c) + more, held = kfc_cache_held(c);
+
+	return sum <= held || sum - held <= kfc_bound_spare();
+}
+
+/**
  * kfc_bound_check() - refuse a cache that the machine has no memory for
  * @c: the cache, nothing large allocated yet
  *
@@ -50,7 +66,7 @@ int kfc_bound_check(const struct kfc_cache *c)
 	u64 sum = kfc_bound(c);
 	u64 spare = kfc_bound_spare();
 
-	if (sum <= spare)
+	if (kfc_bound_fits(c, 0))
 		return 0;
 	pr_err("the sum of all memory bounds is %llu MiB, but only %llu MiB may be taken (memory available less 10 %% of RAM): lower memory_mb=%llu, index_mb=%llu, upload_mb=%llu, max_conns=%u or io_depth=%u\n",
 	       sum >> 20, spare >> 20, c->cfg.memory_bytes >> 20,

@@ -8,6 +8,7 @@ struct kfc_cache;
 
 u64 kfc_bound(const struct kfc_cache *c);
 u64 kfc_bound_spare(void);
+bool kfc_bound_fits(const struct kfc_cache *c, u64 more);
 int kfc_bound_check(const struct kfc_cache *c);
 
 #endif /* KFC_BOUND_H */

@@ -60,6 +60,31 @@ u64 kfc_cache_bound(const struct kfc_cache *c)
 	       (c->nr_devs ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
 }
 
+/**
+ * kfc_cache_held() - memory of the store that it has for sure
+ * @c: the cache
+ *
+ * Context: any.
+ * Return: bytes of slab buffers and of the index, the greater part of
+ * kfc_cache_bound(); 0 before kfc_cache_init()
+ */
+u64 kfc_cache_held(const struct kfc_cache *c)
+{
+	return (u64)READ_ONCE(c->log.nr_bufs) * c->cfg.slab_bytes +
+	       READ_ONCE(c->index.bytes);
+}
+
+/**
+ * kfc_cache_tuned() - a parameter was changed at run time
+ * @c: the cache
+ *
+ * What was computed from it is so again. Context: any.
+ */
+void kfc_cache_tuned(struct kfc_cache *c)
+{
+	WRITE_ONCE(c->max_read_pages, max_read_pages(&c->cfg));
+}
+
 static int start_empty(struct kfc_cache *c, struct kfc_geometry *geo)
 {
 	memset(geo, 0, sizeof(*geo));
@@ -94,7 +119,7 @@ int kfc_cache_init(struct kfc_cache *c)
 			     kfc_index_start(size, c->cfg.index_start));
 	if (err)
 		goto super;
-	c->max_read_pages = max_read_pages(&c->cfg);
+	kfc_cache_tuned(c);
 	c->window = KFC_WINDOW_PAGES;
 	err = kfc_log_init(c, &geo, atomic64_read(&c->order) + 1);
 	if (err)
@@ -196,13 +221,10 @@ void kfc_cache_exit(struct kfc_cache *c)
  */
 int kfc_cache_resize(struct kfc_cache *c, u64 bytes)
 {
-	u64 spare = kfc_bound_spare(), was = READ_ONCE(c->cfg.memory_bytes);
+	u64 was = READ_ONCE(c->cfg.memory_bytes);
 
 	/* What comes with each byte: lent pages and tables, see log_bound. */
-	if (bytes > was && (bytes - was) / 4 * 5 > spare)
+	if (bytes > was && !kfc_bound_fits(c, (bytes - was) / 4 * 5))
 		return -ENOMEM;
-	if (kfc_log_resize(&c->log, bytes))
-		return -EINVAL;
-	WRITE_ONCE(c->cfg.memory_bytes, bytes);
-	return 0;
+	return kfc_log_resize(c, bytes);
 }

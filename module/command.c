@@ -48,6 +48,7 @@ int kfc_cmd_init(struct kfc_cache *c)
  */
 void kfc_cmd_exit(struct kfc_cache *c)
 {
+	WARN_ON_ONCE(atomic_read(&c->answers));
 	kfc_prefix_exit(c);
 	kmem_cache_destroy(c->op_cache);
 }

@@ -11,6 +11,7 @@
 
 struct kfc_cache;
 struct kfc_client;
+struct kfc_config;
 struct kfc_dump;
 struct kfc_op;
 struct kfc_pages;
@@ -68,6 +69,7 @@ enum kfc_cmd_ret {
  *	then goes on with the client; any context, hardirq included
  * @inflight: events that are still to come; the client stays until it is 0
  * @overdue: how many of them nobody waits for any more (read_timeout_ms)
+ * @answers: operations that are or will be answers in @out
  * @reading: pages of reads in flight or not sent yet, those that it gave up on
  *	left out
  * @waiting: the operation that holds back later commands, or NULL
@@ -96,6 +98,7 @@ struct kfc_client {
 	void (*post)(struct kfc_client *cl, struct kfc_event *ev);
 	int inflight;
 	int overdue;
+	u32 answers;
 	u32 reading;
 	struct kfc_op *waiting;
 	struct kfc_op *held;
@@ -113,6 +116,8 @@ struct kfc_client {
 
 /* Reads of one client that may be under way at once. */
 #define KFC_CLIENT_READS 64
+/* Answers with an operation of their own that each client may have queued. */
+#define KFC_CLIENT_ANSWERS 4
 
 void kfc_client_init(struct kfc_client *cl, struct kfc_cache *c);
 void kfc_client_close(struct kfc_client *cl);
@@ -125,6 +130,8 @@ void kfc_cmd_error(struct kfc_client *cl, const struct mp_req *req,
 void kfc_cmd_drop_key(struct kfc_client *cl, const u8 *key, u8 klen);
 void kfc_cmd_tick(struct kfc_client *cl);
 bool kfc_cmd_pins(const struct kfc_client *cl);
+bool kfc_cmd_full(const struct kfc_client *cl);
+u64 kfc_cmd_bound(const struct kfc_config *cfg, u64 own);
 int kfc_stream_next(struct kfc_client *cl);
 bool kfc_stream_dry(struct kfc_client *cl);
 bool kfc_stream_tight(const struct kfc_cache *c);

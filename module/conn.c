@@ -28,6 +28,7 @@ enum kfc_step {
 	KFC_STEP_ON,		/* another step */
 	KFC_STEP_FILL,		/* another step, with more bytes */
 	KFC_STEP_REST,		/* the turn is over, see enum kfc_turn */
+	KFC_STEP_FULL,		/* ... until answers are out */
 	KFC_STEP_YIELD,
 	KFC_STEP_STARVED,
 	KFC_STEP_CLOSE,
@@ -491,6 +492,7 @@ static bool kfc_conn_full(const struct kfc_conn *c)
 
 	return o->bytes >= KFC_OUT_BYTES_MAX || o->mem >= KFC_OUT_MEM_MAX ||
 	       o->nodes_nr >= KFC_OUT_NODES_MAX ||
+	       kfc_cmd_full(&c->client) ||
 	       c->client.reading >= KFC_OUT_READ_PAGES;
 }
 
@@ -549,7 +551,7 @@ static enum kfc_step kfc_conn_step(struct kfc_conn *c, struct kfc_budget *b)
 		if (kfc_conn_full(c)) {
 			/* Whoever does not read holds up nobody in line. */
 			kfc_upload_unwait(c);
-			return KFC_STEP_REST;
+			return KFC_STEP_FULL;
 		}
 	}
 	if (b->cmds <= 0 || b->bytes <= 0)
@@ -595,7 +597,6 @@ static enum kfc_turn kfc_conn_blocked(struct kfc_conn *c)
 
 static enum kfc_turn kfc_conn_turn_end(struct kfc_conn *c, enum kfc_step step)
 {
-	bool full = kfc_conn_full(c);
 	enum kfc_turn turn;
 	int ret;
 
@@ -613,7 +614,8 @@ static enum kfc_turn kfc_conn_turn_end(struct kfc_conn *c, enum kfc_step step)
 	}
 	if (step == KFC_STEP_STARVED || c->unfed)
 		return KFC_TURN_STARVED;
-	if (step == KFC_STEP_YIELD || (full && !kfc_conn_full(c)))
+	if (step == KFC_STEP_YIELD ||
+	    (step == KFC_STEP_FULL && !kfc_conn_full(c)))
 		return KFC_TURN_AGAIN;
 	return KFC_TURN_REST;
 }

@@ -39,10 +39,14 @@ static struct lent *lent_alloc(struct kfc_client *cl, const struct kfc_rec *r)
 {
 	struct lent *l;
 
+	size_t size = struct_size(l, bv, value_pages(r));
+
 	if (r->vlen < KFC_LEND_BYTES || kfc_log_lent_out(&cl->cache->log))
 		return NULL;
-	return kzalloc(struct_size(l, bv, value_pages(r)),
-		       GFP_NOWAIT | __GFP_NOWARN);
+	l = kzalloc(size, GFP_NOWAIT | __GFP_NOWARN);
+	if (l)
+		l->node.mem = size;
+	return l;
 }
 
 static void lend_value(struct kfc_client *cl, const struct mp_req *req,

@@ -67,7 +67,8 @@ struct kfc_ghost {
  * @reads: device reads in flight
  * @read_pages: pages of reads that are in flight or not sent yet
  * @overdue: of the reads in flight, those that nobody waits for any more
- * @max_read_pages: how many those may be; constant after load
+ * @max_read_pages: how many @read_pages may be; READ_ONCE
+ * @answers: of all clients, see struct kfc_client
  * @window: pages of a value that are held at once on its way out; constant
  * @dumping: a metadump, and a cachedump, is under way; cmpxchg()
  * @index_full: it was said that the index is full; set once
@@ -107,6 +108,7 @@ struct kfc_cache {
 	atomic_t read_pages;
 	atomic_t overdue;
 	u32 max_read_pages;
+	atomic_t answers;
 	u32 window;
 	struct kmem_cache *op_cache;
 	struct kfc_prefixes *prefixes;
@@ -128,6 +130,8 @@ int kfc_cache_init(struct kfc_cache *c);
 void kfc_cache_exit(struct kfc_cache *c);
 u64 kfc_cache_pages(const struct kfc_cache *c);
 u64 kfc_cache_bound(const struct kfc_cache *c);
+u64 kfc_cache_held(const struct kfc_cache *c);
+void kfc_cache_tuned(struct kfc_cache *c);
 int kfc_cache_resize(struct kfc_cache *c, u64 bytes);
 
 #endif /* KFC_H */

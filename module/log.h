@@ -300,7 +300,7 @@ void kfc_log_exit(struct kfc_cache *c);
 struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 			       bool last);
 void kfc_slab_put_hold(struct kfc_cache *c, struct kfc_slab *s);
-int kfc_log_resize(struct kfc_log *l, u64 bytes);
+int kfc_log_resize(struct kfc_cache *c, u64 bytes);
 int kfc_buf_add(struct kfc_log *l);
 void kfc_buf_remove(struct kfc_log *l, struct kfc_buf *b);
 void kfc_log_kick(struct kfc_log *l);

@@ -495,6 +495,8 @@ bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
 u64 kfc_net_bound(const struct kfc_cache *c)
 {
 	const struct kfc_config *cfg = &c->cfg;
+	u64 conns = READ_ONCE(cfg->max_conns);
+	u64 own = conns * (KFC_CLIENT_ANSWERS + 1) + kfc_udp_answers(cfg);
 	u64 conn = sizeof(struct kfc_conn) + KFC_RBUF + KFC_OUT_MEM_MAX +
 		   KFC_OUT_SLACK;
 	u64 worker = sizeof(struct kfc_worker) + THREAD_SIZE +
@@ -503,8 +505,8 @@ u64 kfc_net_bound(const struct kfc_cache *c)
 	if (cfg->device)
 		worker += (u64)kfc_pages_max(cfg) * PAGE_SIZE;
 
-	return READ_ONCE(cfg->max_conns) * conn + cfg->threads * worker +
-	       cfg->upload_bytes + kfc_udp_bound(cfg);
+	return conns * conn + cfg->threads * worker + cfg->upload_bytes +
+	       kfc_udp_bound(cfg) + kfc_cmd_bound(cfg, own);
 }
 
 /**

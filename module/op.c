@@ -21,9 +21,80 @@ void kfc_op_put(struct kfc_op *op)
 	kmem_cache_free(op->ev.client->cache->op_cache, op);
 }
 
+/* Answers that all clients together may have queued, before each gets but few. */
+static u32 shared_answers(const struct kfc_config *cfg)
+{
+	return 2 * READ_ONCE(cfg->io_depth);
+}
+
+/**
+ * kfc_cmd_full() - has a client so many answers queued that it is to wait?
+ * @cl: the client
+ *
+ * Each of them has an operation, however short it is. Its own, when they are
+ * sent, make room for more.
+ *
+ * Context: the client's thread.
+ */
+bool kfc_cmd_full(const struct kfc_client *cl)
+{
+	struct kfc_cache *c = cl->cache;
+
+	return cl->answers >= KFC_CLIENT_ANSWERS &&
+	       atomic_read(&c->answers) >= shared_answers(&c->cfg);
+}
+
+/**
+ * kfc_cmd_bound() - the most memory that operations take
+ * @cfg: the parameters
+ * @own: those that clients have whatever others do: KFC_CLIENT_ANSWERS each, or
+ *	more where they do not ask kfc_cmd_full(), and the one of a command that
+ *	waits
+ *
+ * Further ones are shared, one for each thread that asked just before another;
+ * and those of reads in flight whose answer was given up.
+ *
+ * Context: any. Return: bytes
+ */
+u64 kfc_cmd_bound(const struct kfc_config *cfg, u64 own)
+{
+	return (own + shared_answers(cfg) + cfg->threads +
+		READ_ONCE(cfg->io_depth)) * sizeof(struct kfc_op);
+}
+
+/**
+ * kfc_op_queue() - give an operation its place among the client's answers
+ * @op: the operation; one of its references is the answer's
+ *
+ * Context: the client's thread.
+ */
+void kfc_op_queue(struct kfc_op *op)
+{
+	struct kfc_client *cl = op->ev.client;
+
+	cl->answers++;
+	atomic_inc(&cl->cache->answers);
+	kfc_out_add(&cl->out, &op->node);
+}
+
+/**
+ * kfc_op_leave() - an operation is no answer any more
+ * @op: the operation; its place is gone, and with it a reference
+ *
+ * Context: the client's thread.
+ */
+void kfc_op_leave(struct kfc_op *op)
+{
+	struct kfc_client *cl = op->ev.client;
+
+	cl->answers--;
+	atomic_dec(&cl->cache->answers);
+	kfc_op_put(op);
+}
+
 static void op_release(struct kfc_out_node *n)
 {
-	kfc_op_put(container_of(n, struct kfc_op, node));
+	kfc_op_leave(container_of(n, struct kfc_op, node));
 }
 
 /**
@@ -48,7 +119,7 @@ void kfc_op_charge(struct kfc_op *op, u32 pages)
 void kfc_op_answered(struct kfc_op *op)
 {
 	if (list_empty(&op->node.list))
-		kfc_op_put(op);
+		kfc_op_leave(op);
 	else
 		kfc_out_ready(&op->ev.client->out, &op->node);
 }
@@ -268,7 +339,7 @@ int kfc_op_start(struct kfc_client *cl, const struct kfc_lookup *lk,
 	if (get) {
 		op_request(op, get);
 		op->refs++;
-		kfc_out_add(&cl->out, &op->node);
+		kfc_op_queue(op);
 	} else {
 		cl->waiting = op;
 		kfc_count(c, rmw_reads);

@@ -193,6 +193,8 @@ int kfc_op_part(struct kfc_op *op, struct kfc_slab *s, u32 page, u32 nr);
 void kfc_op_charge(struct kfc_op *op, u32 pages);
 void kfc_op_answered(struct kfc_op *op);
 void kfc_op_put(struct kfc_op *op);
+void kfc_op_queue(struct kfc_op *op);
+void kfc_op_leave(struct kfc_op *op);
 void kfc_get_done(struct kfc_op *op);
 void kfc_get_abandon(struct kfc_op *op);
 

@@ -31,15 +31,13 @@
 
 /**
  * struct kfc_text - a node of text
- * @n: the node; its head is @data
+ * @n: the node; its head is @data, its mem the whole piece, this struct included
  * @o: whose it is
- * @size: the whole piece of memory, this struct included
  * @data: the bytes
  */
 struct kfc_text {
 	struct kfc_out_node n;
 	struct kfc_out *o;
-	u32 size;
 	char data[];
 };
 
@@ -103,13 +101,19 @@ static void kfc_out_charge(struct kfc_out *o, int size)
 		WRITE_ONCE(o->pool->bytes, o->pool->bytes + size);
 }
 
+static void kfc_out_append(struct kfc_out *o, struct kfc_out_node *n)
+{
+	list_add_tail(&n->list, &o->nodes);
+	o->nodes_nr++;
+	kfc_out_charge(o, n->mem);
+}
+
 static void kfc_text_release(struct kfc_out_node *n)
 {
 	struct kfc_text *t = container_of(n, struct kfc_text, n);
 	struct kfc_out_pool *pool = t->o->pool;
 
-	kfc_out_charge(t->o, -(int)t->size);
-	if (t->size != PAGE_SIZE)
+	if (n->mem != PAGE_SIZE)
 		kfree(t);
 	else if (pool && pool->nr < KFC_OUT_POOL)
 		pool->page[pool->nr++] = t;
@@ -147,13 +151,11 @@ static struct kfc_text *kfc_text_new(struct kfc_out *o, u32 len)
 	}
 	memset(&t->n, 0, sizeof(t->n));
 	t->o = o;
-	t->size = size;
 	t->n.head = t->data;
 	t->n.ready = true;
+	t->n.mem = size;
 	t->n.release = kfc_text_release;
-	list_add_tail(&t->n.list, &o->nodes);
-	o->nodes_nr++;
-	kfc_out_charge(o, size);
+	kfc_out_append(o, &t->n);
 	return t;
 }
 
@@ -172,7 +174,7 @@ static struct kfc_text *kfc_text_last(struct kfc_out *o)
 
 static u32 kfc_text_room(const struct kfc_text *t)
 {
-	return t->size - sizeof(*t) - t->n.head_len;
+	return t->n.mem - sizeof(*t) - t->n.head_len;
 }
 
 /**
@@ -264,8 +266,7 @@ void kfc_out_add(struct kfc_out *o, struct kfc_out_node *n)
 	n->ready = false;
 	n->sent = 0;
 	n->len = 0;
-	list_add_tail(&n->list, &o->nodes);
-	o->nodes_nr++;
+	kfc_out_append(o, n);
 }
 
 /**
@@ -304,6 +305,7 @@ static void kfc_out_del(struct kfc_out *o, struct kfc_out_node *n)
 {
 	list_del_init(&n->list);
 	o->nodes_nr--;
+	kfc_out_charge(o, -(int)n->mem);
 	if (!n->ready)
 		return;
 	o->bytes -= n->len - n->sent;

@@ -23,6 +23,8 @@ struct socket;
  * @tail_len: how many
  * @sent: how many bytes of the node are out already (out.c's own)
  * @len: all bytes of the node, set by kfc_out_ready()
+ * @mem: memory that it takes, where no other bound counts that; before
+ *	kfc_out_add()
  * @more: called instead of @release when the node has been sent and @parts is
  *	set: it is not ready again until kfc_out_ready(), which @more does not
  *	call itself
@@ -48,6 +50,7 @@ struct kfc_out_node {
 	u32 tail_len;
 	u32 sent;
 	u32 len;
+	u32 mem;
 	void (*more)(struct kfc_out_node *n);
 	void (*release)(struct kfc_out_node *n);
 };
@@ -72,7 +75,7 @@ struct kfc_out_pool {
  * @nodes: struct kfc_out_node, oldest first
  * @bytes: bytes of all ready nodes, less what was sent
  * @nodes_nr: how many nodes are queued
- * @mem: memory that queued text takes, its nodes included
+ * @mem: memory that queued text takes, and that of nodes which say so
  * @failed: an allocation failed; the stream has a gap, close the connection
  * @pool: where text pages come from; NULL: from the page allocator
  *

@@ -180,13 +180,14 @@ static int kfc_number_change(struct kfc_number *n, u32 val)
 
 	WRITE_ONCE(*field, val);
 	after = kfc_bound(kfc_live);
-	if (after > before && after - before > kfc_bound_spare()) {
+	if (after > before && !kfc_bound_fits(kfc_live, 0)) {
 		WRITE_ONCE(*field, was);
 		pr_err("%s=%u: takes %llu MiB more, but only %llu MiB may be taken\n",
 		       n->name, val, (after - before) >> 20,
 		       kfc_bound_spare() >> 20);
 		return -ENOMEM;
 	}
+	kfc_cache_tuned(kfc_live);
 	return 0;
 }
 

@@ -34,14 +34,16 @@ u32 kfc_read_max_pages(const struct kfc_cache *c)
  */
 bool kfc_reads_short(const struct kfc_cache *c)
 {
-	return atomic_read(&c->read_pages) + c->window > c->max_read_pages;
+	return atomic_read(&c->read_pages) + c->window >
+	       READ_ONCE(c->max_read_pages);
 }
 
 static bool take_read_budget(struct kfc_cache *c, u32 pages)
 {
 	if (atomic_inc_return(&c->reads) > READ_ONCE(c->cfg.io_depth))
 		goto depth;
-	if (atomic_add_return(pages, &c->read_pages) > c->max_read_pages)
+	if (atomic_add_return(pages, &c->read_pages) >
+	    READ_ONCE(c->max_read_pages))
 		goto memory;
 	return true;
 memory:

@@ -130,14 +130,15 @@ void kfc_buf_remove(struct kfc_log *l, struct kfc_buf *b)
 
 /**
  * kfc_log_resize() - have more or fewer buffers from now on
- * @l: the log, started
- * @bytes: of all of them
+ * @c: the cache, its log started
+ * @bytes: of all of them, as memory_mb says it from now on
  *
  * What pressure took before is forgotten. Context: any that may take a spinlock.
  * Return: 0, or -EINVAL where that is too few or too many
  */
-int kfc_log_resize(struct kfc_log *l, u64 bytes)
+int kfc_log_resize(struct kfc_cache *c, u64 bytes)
 {
+	struct kfc_log *l = &c->log;
 	u64 n = div_u64(bytes, l->geo.slab_bytes);
 
 	if (n < kfc_log_least(l) || n > l->max_bufs)
@@ -145,6 +146,7 @@ int kfc_log_resize(struct kfc_log *l, u64 bytes)
 	spin_lock(&l->lock);
 	WRITE_ONCE(l->want_bufs, n);
 	WRITE_ONCE(l->given_bufs, 0);
+	WRITE_ONCE(c->cfg.memory_bytes, bytes);
 	spin_unlock(&l->lock);
 	kfc_log_kick(l);
 	return 0;

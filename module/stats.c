@@ -288,6 +288,7 @@ static void kfc_stats_device(struct kfc_cache *c, struct kfc_lines *l,
 	kfc_u64(l, "kfc_reads_in_flight", atomic_read(&c->reads));
 	kfc_u64(l, "kfc_read_pages", atomic_read(&c->read_pages));
 	kfc_u64(l, "kfc_read_pages_kept", net->kept_pages);
+	kfc_u64(l, "kfc_answers_queued", atomic_read(&c->answers));
 }
 
 static void kfc_stats_pools(struct kfc_cache *c, struct kfc_lines *l,

@@ -195,7 +195,7 @@ static void queue(struct kfc_op *op, const struct mp_meta_item *it)
 
 	op->node.head = op->head;
 	op->node.head_len = kfc_put_hit(op->head, &op->req, &op->lk, it);
-	kfc_out_add(o, &op->node);
+	kfc_op_queue(op);
 	kfc_out_ready(o, &op->node);
 }
 
@@ -314,7 +314,7 @@ void kfc_stream_cut(struct kfc_op *op)
 	struct kfc_client *cl = op->ev.client;
 
 	if (list_empty(&op->node.list)) {
-		kfc_op_put(op);
+		kfc_op_leave(op);
 		return;
 	}
 	kfc_count(cl->cache, answers_cut);
@@ -429,7 +429,7 @@ bool kfc_stream_dry(struct kfc_client *cl)
  */
 bool kfc_stream_tight(const struct kfc_cache *c)
 {
-	return atomic_read(&c->read_pages) > c->max_read_pages / 2;
+	return atomic_read(&c->read_pages) > READ_ONCE(c->max_read_pages) / 2;
 }
 
 /**
@@ -457,6 +457,6 @@ void kfc_stream_drop(struct kfc_client *cl)
 
 	list_for_each_entry_safe(op, next, &cl->dry, list) {
 		list_del_init(&op->list);
-		kfc_op_put(op);
+		kfc_op_leave(op);
 	}
 }

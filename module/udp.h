@@ -48,6 +48,7 @@ void kfc_udp_stop(struct kfc_net *net);
 void kfc_udp_close(struct kfc_net *net);
 u64 kfc_udp_overflows(const struct kfc_net *net);
 
+u64 kfc_udp_answers(const struct kfc_config *cfg);
 u64 kfc_udp_bound(const struct kfc_config *cfg);
 void kfc_udp_worker_kick(struct kfc_worker *w, unsigned int nr);
 int kfc_udp_worker_init(struct kfc_worker *w);

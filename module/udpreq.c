@@ -44,6 +44,8 @@
 #define KFC_UDP_DATA	(KFC_UDP_FRAME - KFC_UDP_HEAD)
 /* Text that one answer may take; longer values leave from where they are. */
 #define KFC_UDP_MEM_MAX	131072
+/* Objects of one answer that may come from the device. */
+#define KFC_UDP_ANSWERS	256
 /* Datagrams that come and go in one turn. */
 #define KFC_UDP_TURN	64
 /* How long a socket may take no more before an answer is given up, ms. */
@@ -271,6 +273,7 @@ static bool kfc_udp_too_large(struct kfc_udp_req *r)
 	struct kfc_out *o = &r->client.out;
 
 	if (o->mem <= KFC_UDP_MEM_MAX &&
+	    r->client.answers <= KFC_UDP_ANSWERS &&
 	    o->bytes <= r->client.cache->cfg.item_max + KFC_UDP_MEM_MAX)
 		return false;
 	kfc_out_drop(o);
@@ -720,7 +723,21 @@ void kfc_udp_worker_exit(struct kfc_worker *w)
 }
 
 /**
- * kfc_udp_bound() - the most memory that requests take
+ * kfc_udp_answers() - operations that requests have by themselves
+ * @cfg: the parameters
+ *
+ * Context: any.
+ * Return: how many, see kfc_cmd_bound().
+ */
+u64 kfc_udp_answers(const struct kfc_config *cfg)
+{
+	if (!cfg->udp_port)
+		return 0;
+	return cfg->threads * KFC_UDP_SLOTS * (KFC_UDP_ANSWERS + 1);
+}
+
+/**
+ * kfc_udp_bound() - the most memory that requests take, but for operations
  * @cfg: the parameters
  *
  * Those that are done with but for a read that does not end are as many as

@@ -23,6 +23,7 @@ unload_check "idle_timeout"
 wipe "$DEV"
 must_load "long values: insmod" device="$DEV" memory_mb=16 io_depth=4
 limits "long values" long
+limits "answers" answers
 unload_check "long values"
 
 check "pins: a partition of 24 MiB" part 24

@@ -493,9 +493,9 @@ bool kfc_net_conns(struct kfc_cache *c, unsigned long *cursor,
 	return false;
 }
 
-u64 kfc_bound_spare(void)
+bool kfc_bound_fits(const struct kfc_cache *c, u64 more)
 {
-	return 1ULL << 40;
+	return kfc_cache_bound(c) + more < 1ULL << 40;
 }
 
 /* Begin a load on the device as it is. Return: as kfc_cache_init() */
