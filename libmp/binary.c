@@ -280,6 +280,7 @@ enum mp_status mp_binary(const struct mp_parser *p, const u8 *buf, size_t len,
 	}
 	if (req->vlen > p->item_max) {
 		err->drop_key = req->drop_old;
+		err->too_large = true;
 		return mp_bin_fail(err, MP_BIN_TOO_LARGE, req->vlen);
 	}
 	return MP_REQ;

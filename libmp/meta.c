@@ -287,6 +287,7 @@ static enum mp_status mp_meta_set(const struct mp_parser *p,
 		why = MP_LONG_OPAQUE;
 	if (!why && req->vlen > p->item_max) {
 		err->drop_key = true;
+		err->too_large = true;
 		why = MP_TOO_LARGE;
 	}
 	if (!why)

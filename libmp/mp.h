@@ -164,6 +164,7 @@ enum mp_status {
  *	(its CRLF counted)
  * @drop_key: the key's older value goes, as memcached does for a set that was
  *	refused after its line was understood (too large); the key is in req
+ * @too_large: a value is larger than item_max
  * @close: close the connection once the answer is out
  * @status: not 0: answer mp_put_bin_error() with it, req->opcode and
  *	req->opaque; @line is NULL
@@ -172,6 +173,7 @@ struct mp_err {
 	const char *line;
 	u64 swallow;
 	bool drop_key;
+	bool too_large;
 	bool close;
 	u16 status;
 };

@@ -103,6 +103,7 @@ static enum mp_status mp_storage(const struct mp_parser *p,
 	if (req->vlen > p->item_max) {
 		err->swallow = (u64)req->vlen + 2;
 		err->drop_key = req->drop_old;
+		err->too_large = true;
 		return mp_fail(err, MP_TOO_LARGE, req->noreply);
 	}
 	return MP_REQ;

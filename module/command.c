@@ -127,6 +127,8 @@ void kfc_cmd_no_memory(struct kfc_client *cl, const struct mp_req *req)
 void kfc_cmd_error(struct kfc_client *cl, const struct mp_req *req,
 		   const struct mp_err *err)
 {
+	if (err->too_large)
+		kfc_count(cl->cache, store_too_large);
 	if (err->line)
 		kfc_out_copy(&cl->out, err->line, strlen(err->line));
 	if (err->status)
@@ -179,7 +181,8 @@ static enum kfc_cmd_ret flush_all(struct kfc_client *cl,
 
 		if (at <= 60 * 60 * 24 * 30)
 			at += now;
-		WRITE_ONCE(c->flush_at, at);
+		/* As in memcached there was nothing yet, then. */
+		WRITE_ONCE(c->flush_at, at > c->loaded_at ? at : 0);
 	} else {
 		WRITE_ONCE(c->flush_at, 0);
 		kfc_store_flush(c);

@@ -184,14 +184,26 @@ void kfc_count_get(struct kfc_cache *c, const struct mp_req *req, bool hit,
 		kfc_count(c, mem_hits);
 }
 
-static void count_dead(struct kfc_cache *c, const struct kfc_lookup *lk)
+/**
+ * kfc_count_dead() - a command met an object that lives no more
+ * @c: the cache
+ * @order: the object's number
+ *
+ * Any context.
+ */
+void kfc_count_dead(struct kfc_cache *c, u64 order)
 {
-	if (!kfc_store_remove(c, lk))
-		kfc_count(c, reclaimed);
-	if (lk->order < READ_ONCE(c->valid_from))
+	if (order < READ_ONCE(c->valid_from))
 		kfc_count(c, get_flushed);
 	else
 		kfc_count(c, get_expired);
+}
+
+static void drop_dead(struct kfc_cache *c, const struct kfc_lookup *lk)
+{
+	if (!kfc_store_remove(c, lk))
+		kfc_count(c, reclaimed);
+	kfc_count_dead(c, lk->order);
 }
 
 /* The object is there: dead ones are dropped, the rest is a hit. */
@@ -203,7 +215,7 @@ static bool op_hit(struct kfc_cache *c, struct kfc_op *op)
 	kfc_count_add(c, ext_bytes_read, op->lk.rec.vlen);
 	if (!op->lk.dead)
 		return true;
-	count_dead(c, &op->lk);
+	drop_dead(c, &op->lk);
 	return false;
 }
 
@@ -315,7 +327,7 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 		return;
 	}
 	if (lk->order)
-		count_dead(c, lk);
+		drop_dead(c, lk);
 	kfc_count_get(c, req, false, false);
 	kfc_answer_miss(cl, req);
 }

@@ -70,6 +70,20 @@ bool kfc_meta_win(struct kfc_client *cl, const struct mp_req *req,
 	return kfc_put(cl, lk, &b, &attr, true, &order) == KFC_CMD_DONE;
 }
 
+/* As memcached counts it: with T it is a touch, and what was made is a hit. */
+static void count_hit(struct kfc_cache *c, const struct mp_req *req, bool hit,
+		      bool device)
+{
+	if (!mp_meta_has(req, 'T')) {
+		kfc_count(c, cmd_get);
+		kfc_count_get(c, req, hit, device);
+		return;
+	}
+	kfc_count(c, cmd_touch);
+	kfc_count(c, touch_hits);
+	kfc_prefix_count(c, req, hit);
+}
+
 static int create(struct kfc_client *cl, const struct mp_req *req,
 		  struct kfc_lookup *lk)
 {
@@ -102,30 +116,20 @@ static int create(struct kfc_client *cl, const struct mp_req *req,
 	kfc_meta_item(cl->cache, lk, &it);
 	kfc_meta_made(cl->cache, req, &it);
 	it.won = true;
-	kfc_answer_hit(cl, req, lk, &it);
+	kfc_count(cl->cache, total_items);
+	count_hit(cl->cache, req, kfc_answer_hit(cl, req, lk, &it), false);
 	return KFC_CMD_DONE;
 }
 
 static int missed(struct kfc_client *cl, const struct mp_req *req,
 		  struct kfc_lookup *lk)
 {
-	struct kfc_cache *c = cl->cache;
-	int ret = KFC_CMD_DONE;
-
 	if (req->vivify)
-		ret = create(cl, req, lk);
-	else
-		kfc_answer_miss(cl, req);
-	if (ret != KFC_CMD_DONE)
-		return ret;
-	kfc_count(c, cmd_get);
-	kfc_count(c, get_misses);
-	kfc_prefix_count(c, req, false);
-	if (mp_meta_has(req, 'T')) {
-		kfc_count(c, cmd_touch);
-		kfc_count(c, touch_misses);
-	}
-	return ret;
+		return create(cl, req, lk);
+	kfc_answer_miss(cl, req);
+	kfc_count(cl->cache, cmd_get);
+	kfc_count_get(cl->cache, req, false, false);
+	return KFC_CMD_DONE;
 }
 
 /**
@@ -171,12 +175,7 @@ int kfc_meta_get(struct kfc_client *cl, const struct mp_req *req,
 		kfc_store_used(c, lk);
 	}
 	it.won = won;
-	kfc_count(c, cmd_get);
-	kfc_count_get(c, req, kfc_answer_hit(cl, req, lk, &it), lk->pinned);
-	if (touch) {
-		kfc_count(c, cmd_touch);
-		kfc_count(c, touch_hits);
-	}
+	count_hit(c, req, kfc_answer_hit(cl, req, lk, &it), lk->pinned);
 	return KFC_CMD_DONE;
 }
 

@@ -86,8 +86,10 @@ static int join(struct kfc_client *cl, const struct mp_req *req,
 	b.len = len;
 	choose_cas(req, &attr);
 	ret = kfc_put(cl, lk, &b, &attr, true, &order);
-	if (ret == KFC_CMD_DONE)
+	if (ret == KFC_CMD_DONE) {
+		kfc_count(cl->cache, total_items);
 		kfc_answer(cl, req, KFC_STORED, cas_of(&attr, order));
+	}
 	return ret;
 }
 
@@ -160,6 +162,7 @@ static int store(struct kfc_client *cl, const struct mp_req *req,
 	choose_cas(req, &attr);
 	ret = kfc_put(cl, lk, &b, &attr, mode != MP_SET, &order);
 	if (ret == KFC_CMD_DONE) {
+		kfc_count(cl->cache, total_items);
 		if (mode == MP_CAS)
 			kfc_count(cl->cache, cas_hits);
 		kfc_answer(cl, req, KFC_STORED, cas_of(&attr, order));
@@ -211,7 +214,11 @@ static int put_number(struct kfc_client *cl, const struct mp_req *req,
 	ret = kfc_put(cl, lk, &b, attr, true, &order);
 	if (ret != KFC_CMD_DONE)
 		return ret;
-	counted(cl, req, !it->created);
+	if (!it->created)
+		counted(cl, req, true);
+	/* One that is no longer than it was takes the old one's place. */
+	if (b.num_len > width)
+		kfc_count(cl->cache, total_items);
 	it->size = b.num_len;
 	it->cas = cas_of(attr, order);
 	kfc_answer_number(cl, req, n, it);
@@ -297,10 +304,8 @@ static int touch(struct kfc_client *cl, const struct mp_req *req,
 		return ret;
 	}
 	hit = kfc_answer_hit(cl, req, lk, NULL);
-	if (req->op != MP_TOUCH) {
-		kfc_count(c, cmd_get);
-		kfc_count_get(c, req, hit, lk->pinned);
-	}
+	if (req->op != MP_TOUCH)
+		kfc_prefix_count(c, req, hit);
 	return ret;
 }
 
@@ -310,6 +315,8 @@ static int delete_key(struct kfc_client *cl, const struct mp_req *req,
 	int ret = KFC_CMD_DONE;
 
 	if (req->has_cas && req->cas != lk->rec.cas) {
+		if (req->op == MP_META_DELETE)
+			kfc_count(cl->cache, delete_misses);
 		kfc_answer(cl, req, KFC_EXISTS, 0);
 		return ret;
 	}
@@ -317,9 +324,10 @@ static int delete_key(struct kfc_client *cl, const struct mp_req *req,
 		ret = kfc_meta_invalidate(cl, req, lk);
 	else if (kfc_store_remove(cl->cache, lk))
 		ret = KFC_RETRY;
+	else
+		kfc_count(cl->cache, delete_hits);
 	if (ret != KFC_CMD_DONE)
 		return ret;
-	kfc_count(cl->cache, delete_hits);
 	kfc_prefix_count(cl->cache, req, true);
 	kfc_answer(cl, req, KFC_DELETED, 0);
 	return ret;
@@ -342,8 +350,6 @@ static void missed(struct kfc_client *cl, const struct mp_req *req)
 		break;
 	case MP_GAT:
 	case MP_GATS:
-		kfc_count(c, cmd_get);
-		kfc_count(c, get_misses);
 		kfc_prefix_count(c, req, false);
 		fallthrough;
 	default:
@@ -467,6 +473,8 @@ enum kfc_cmd_ret kfc_run_modify(struct kfc_client *cl,
 		break;
 	}
 	kfc_op_unhold(cl);
+	if (lk.order && lk.dead)
+		kfc_count_dead(c, lk.order);
 	if (val) {
 		kfc_count(c, cmd_set);
 		kfc_prefix_count(c, req, false);

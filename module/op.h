@@ -176,6 +176,7 @@ bool kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 		    const struct kfc_lookup *lk,
 		    const struct mp_meta_item *it);
 void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req);
+void kfc_count_dead(struct kfc_cache *c, u64 order);
 void kfc_count_get(struct kfc_cache *c, const struct mp_req *req, bool hit,
 		   bool device);
 

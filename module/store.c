@@ -241,7 +241,6 @@ int kfc_store_put(struct kfc_cache *c, const struct kfc_lookup *lk,
 	if (added)
 		kfc_index_added(&c->index);
 	kfc_slab_put_hold(c, r->slab);
-	kfc_count(c, total_items);
 	/* Another one's place, as its group was full. */
 	if (unlikely(added && old)) {
 		kfc_count(c, ev_index);

@@ -3,7 +3,8 @@
 # shellcheck disable=SC2317  # functions are called by check
 # guest: mem=1024 smp=1 disk=2048 kernels=6.12 timeout=300
 #
-# The same bytes to the module and to Debian's memcached, the same answers: a fixed
+# The same bytes to the module and to Debian's memcached, the same answers and the same
+# counters: a fixed
 # set of the sequences that tests/diff makes, on a device and with so little memory
 # that much of it comes from there. A long run is by hand: tests/diff/long.
 
@@ -16,6 +17,11 @@ differ() {
 		--timeout $((20 * SLOWER)) "$@"
 }
 same_answers() { differ --a "$HOST:$PORT" --protocol "$1" --count "$2" --seed 1 --show 3; }
+
+same_counters() {
+	limit 200 /usr/bin/python3 -S "$E2E/../diff/counters.py" --a "$HOST:$PORT" \
+		--memcached "$MEMCACHED"
+}
 
 readme_tells() {
 	local line
@@ -37,6 +43,7 @@ for p in text:200 meta:200 binary:200 mixed:40; do
 	check "${p%:*}: as memcached" same_answers "${p%:*}" "${p#*:}"
 	grep -E '^# |differ$' "$T/out" | sed 's/^#* */# /'
 done
+check "counters: as memcached" same_counters
 holds "no checksum failed" "$(sum_of kfc_checksum_failures_) == 0"
 unload_check "afterwards" "$DEV"
 wipe "$DEV"

@@ -693,16 +693,9 @@ static bool run(struct env *e, struct env_client *ec, const struct mp_req *req,
 static void refuse(struct env_client *ec, const struct mp_req *req,
 		   const struct mp_err *err)
 {
-	char p[MP_BIN_ERROR_MAX];
-
-	if (err->status)
-		kfc_out_copy(&ec->cl.out, p,
-			     mp_put_bin_error(p, req->opcode, req->opaque,
-					      err->status));
-	if (err->line)
-		kfc_out_copy(&ec->cl.out, err->line, strlen(err->line));
 	if (err->drop_key)
 		kfc_cmd_drop_key(&ec->cl, req->key, req->klen);
+	kfc_cmd_error(&ec->cl, req, err);
 }
 
 /*

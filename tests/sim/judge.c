@@ -263,7 +263,7 @@ static bool judge_done(struct sim_op *op)
 		return true;
 	}
 	if (!strcmp(line, MP_DELETED)) {
-		if (!op->removed)
+		if (op->invalidates || op->empties ? !op->put : !op->removed)
 			model_wrong(op, "deleted, but nothing was");
 		return true;
 	}

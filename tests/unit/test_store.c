@@ -984,7 +984,7 @@ static void test_lent_out(void **state)
 	must(env_ask(&e, &ec, "mg b v\r\n"), MP_NO_MEMORY_READ);
 	must(env_ask(&e, &ec, "gat 0 b\r\n"), "END\r\n");
 	must(env_ask(&e, &ec, "mg b v T0\r\n"), MP_NO_MEMORY_READ);
-	assert_int_equal(e.counters.get_misses, misses + 4);
+	assert_int_equal(e.counters.get_misses, misses + 2);
 	assert_int_equal(e.counters.get_hits, hits);
 	assert_int_equal(e.counters.mem_hits, hits);
 	assert_int_equal(e.counters.touch_hits, 2);
