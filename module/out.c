@@ -41,6 +41,8 @@ struct kfc_text {
 	char data[];
 };
 
+static_assert(sizeof(struct kfc_text) + KFC_OUT_PIECE <= PAGE_SIZE);
+
 /**
  * struct kfc_send - one call to the socket being put together
  * @kv: pieces to copy, or
@@ -132,8 +134,6 @@ static struct kfc_text *kfc_text_new(struct kfc_out *o, u32 len)
 {
 	struct kfc_text *t;
 	u32 size = PAGE_SIZE;
-
-	BUILD_BUG_ON(sizeof(*t) + KFC_OUT_PIECE > PAGE_SIZE);
 
 	if (!list_empty(&o->nodes) && sizeof(*t) + len <= KFC_TEXT_SMALL &&
 	    list_last_entry(&o->nodes, struct kfc_out_node,
@@ -400,8 +400,9 @@ static void kfc_send_gather(struct kfc_send *s, struct kfc_out *o)
 	s->nr = 0;
 	s->bytes = 0;
 	s->more = false;
+	/* Behind a part comes the next one, not the next node. */
 	list_for_each_entry(n, &o->nodes, list)
-		if (!n->ready || !kfc_send_node(s, n))
+		if (!n->ready || !kfc_send_node(s, n) || n->parts)
 			return;
 }
 
@@ -444,7 +445,8 @@ static u32 kfc_peek_piece(u8 *dst, const void *p, u32 len, u32 *skip, u32 *max)
 
 	*skip -= cut;
 	*max -= part;
-	memcpy(dst, p + cut, part);
+	if (part)
+		memcpy(dst, p + cut, part);
 	return part;
 }
 
@@ -478,6 +480,8 @@ u32 kfc_out_peek(const struct kfc_out *o, u8 *dst, u32 max)
 					      n->bv[i].bv_len, &skip, &max);
 		len += kfc_peek_piece(dst + len, n->tail, n->tail_len, &skip,
 				      &max);
+		if (n->parts)
+			break;
 	}
 	return len;
 }
