@@ -387,6 +387,7 @@ static int kfc_worker_main(void *arg)
 {
 	struct kfc_worker *w = arg;
 
+	complete(&w->up);
 	for (;;) {
 		kfc_worker_events(w);
 		kfc_worker_sched(w);
@@ -397,7 +398,8 @@ static int kfc_worker_main(void *arg)
 		if (w->stopping && list_empty(&w->zombies) &&
 		    llist_empty(&w->sched) && !kfc_udp_worker_busy(w))
 			return 0;
-		cond_resched();
+		/* Who never sleeps holds up who waits for all tasks to have. */
+		cond_resched_tasks_rcu_qs();
 
 		set_current_state(TASK_IDLE);
 		if (kfc_worker_idle(w) &&
@@ -437,6 +439,7 @@ struct kfc_worker *kfc_worker_start(struct kfc_net *net, unsigned int nr,
 	INIT_LIST_HEAD(&w->starved);
 	INIT_LIST_HEAD(&w->fly);
 	INIT_WORK(&w->refill, kfc_worker_refill);
+	init_completion(&w->up);
 	w->scratch = kmalloc_node(KFC_RBUF, GFP_KERNEL, node);
 	if (!w->scratch || kfc_out_pool_init(&w->pool, node) ||
 	    kfc_udp_worker_init(w))
@@ -455,6 +458,8 @@ struct kfc_worker *kfc_worker_start(struct kfc_net *net, unsigned int nr,
 	if (set_cpus_allowed_ptr(w->task, cpumask_of(cpu)))
 		pr_debug("worker %u is not on CPU %d\n", nr, cpu);
 	wake_up_process(w->task);
+	/* A thread that is stopped first never runs, nor closes what it was given. */
+	wait_for_completion(&w->up);
 	return w;
 err:
 	kfc_worker_free(w);

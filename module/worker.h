@@ -3,6 +3,7 @@
 #define KFC_WORKER_H
 
 #include <linux/atomic.h>
+#include <linux/completion.h>
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/ratelimit.h>
@@ -61,6 +62,7 @@ struct task_struct;
  * @shed_at: jiffies of the next look at slow uploads
  * @dry_at: jiffies of the next look at those who take nothing
  * @tick_at: jiffies of the next look at all connections
+ * @up: the thread has begun to run
  * @stopping: its connections were closed, no new ones come
  *
  * All fields belong to @task where nothing else is said.
@@ -92,6 +94,7 @@ struct kfc_worker {
 	unsigned long shed_at;
 	unsigned long dry_at;
 	unsigned long tick_at;
+	struct completion up;
 	bool stopping;
 };
 

@@ -224,7 +224,7 @@ static bool clean_buf(struct kfc_cache *c, struct kfc_buf *b, bool give)
 				memset(page_address(old), 0, KFC_PAGE);
 			continue;
 		}
-		if (old && l->nr_orphans >= l->max_orphans)
+		if (old && kfc_log_lent_all(l))
 			return false;
 		if (!give) {
 			p = alloc_page(GFP_KERNEL | __GFP_NORETRY |
@@ -700,7 +700,7 @@ static int writer(void *arg)
 							 KFC_LOOK_MS));
 		WRITE_ONCE(l->kicked, false);
 		while (!kthread_should_stop() && kfc_log_step(c))
-			cond_resched();
+			cond_resched_tasks_rcu_qs();
 	}
 	wait_event_idle(l->wait, !writes_out(l, false));
 	return 0;

@@ -282,6 +282,7 @@ extern unsigned long jiffies;
 #define time_after_eq(a, b) (!time_before(a, b))
 #define MAX_SCHEDULE_TIMEOUT 0
 #define cond_resched() do { } while (0)
+#define cond_resched_tasks_rcu_qs() do { } while (0)
 #define raw_smp_processor_id() 0
 typedef struct { int n; } wait_queue_head_t;
 #define init_waitqueue_head(w) ((void)(w))

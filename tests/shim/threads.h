@@ -178,9 +178,11 @@ static inline void shim_list_move_tail(struct list_head *n,
 extern _Thread_local int shim_cpu;
 #undef raw_smp_processor_id
 #undef cond_resched
+#undef cond_resched_tasks_rcu_qs
 #undef kfc_saw_lines
 #define raw_smp_processor_id() shim_cpu
 #define cond_resched() sched_yield()
+#define cond_resched_tasks_rcu_qs() sched_yield()
 #define kfc_saw_lines(n) ((void)(n))
 
 #endif /* KFC_SHIM_THREADS_H */
