@@ -57,7 +57,7 @@ u64 kfc_cache_bound(const struct kfc_cache *c)
 	       kfc_restart_bound(c) +
 	       (c->nr_devs ? 0 : kfc_ghost_bytes(&c->cfg)) +
 	       ARRAY_SIZE(c->dumping) * KFC_PAGE +
-	       (c->nr_devs ? (u64)max_read_pages(&c->cfg) * KFC_PAGE : 0);
+	       (u64)max_read_pages(&c->cfg) * KFC_PAGE;
 }
 
 /**

@@ -332,6 +332,20 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 	kfc_answer_miss(cl, req);
 }
 
+/*
+ * A value in memory of which a part is to be copied, as sockets hold so many pages:
+ * a worker takes back from those who do not read what others can have then.
+ */
+static bool awaits_pages(const struct kfc_client *cl, const struct mp_req *req,
+			 const struct kfc_lookup *lk)
+{
+	const struct kfc_cache *c = cl->cache;
+
+	return lk->order && !lk->dead && !cl->whole && kfc_wants_value(req) &&
+	       in_parts(cl, &lk->rec) && kfc_log_lent_out(&c->log) &&
+	       !kfc_read_may_copy(c);
+}
+
 static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 				const struct mp_req *req,
 				struct kfc_lookup *lk)
@@ -349,7 +363,9 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 		err = 0;
 		rcu_read_lock();
 		where = kfc_store_find(c, lk);
-		if (where != KFC_ON_DEVICE)
+		if (where != KFC_ON_DEVICE && awaits_pages(cl, req, lk))
+			err = -EBUSY;
+		else if (where != KFC_ON_DEVICE)
 			answer_found(cl, req, lk);
 		rcu_read_unlock();
 		if (where == KFC_ON_DEVICE)

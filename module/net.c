@@ -500,10 +500,8 @@ u64 kfc_net_bound(const struct kfc_cache *c)
 	u64 conn = sizeof(struct kfc_conn) + KFC_RBUF + KFC_OUT_MEM_MAX +
 		   KFC_OUT_SLACK;
 	u64 worker = sizeof(struct kfc_worker) + THREAD_SIZE +
-		     (1 + KFC_SPARES) * KFC_RBUF + KFC_OUT_POOL * PAGE_SIZE;
-
-	if (cfg->device)
-		worker += (u64)kfc_pages_max(cfg) * PAGE_SIZE;
+		     (1 + KFC_SPARES) * KFC_RBUF + KFC_OUT_POOL * PAGE_SIZE +
+		     (u64)kfc_pages_max(cfg) * PAGE_SIZE;
 
 	return conns * conn + cfg->threads * worker + cfg->upload_bytes +
 	       kfc_udp_bound(cfg) + kfc_cmd_bound(cfg, own);

@@ -38,17 +38,34 @@ bool kfc_reads_short(const struct kfc_cache *c)
 	       READ_ONCE(c->max_read_pages);
 }
 
+/**
+ * kfc_read_may_copy() - is there room for what kfc_read_copy() takes?
+ * @c: the cache
+ *
+ * Any context.
+ */
+bool kfc_read_may_copy(const struct kfc_cache *c)
+{
+	u32 most = ARRAY_SIZE(((struct kfc_read *)0)->inline_pages);
+
+	return atomic_read(&c->read_pages) + most <=
+	       READ_ONCE(c->max_read_pages);
+}
+
+static bool take_pages(struct kfc_cache *c, u32 pages)
+{
+	if (atomic_add_return(pages, &c->read_pages) <=
+	    READ_ONCE(c->max_read_pages))
+		return true;
+	atomic_sub(pages, &c->read_pages);
+	return false;
+}
+
 static bool take_read_budget(struct kfc_cache *c, u32 pages)
 {
-	if (atomic_inc_return(&c->reads) > READ_ONCE(c->cfg.io_depth))
-		goto depth;
-	if (atomic_add_return(pages, &c->read_pages) >
-	    READ_ONCE(c->max_read_pages))
-		goto memory;
-	return true;
-memory:
-	atomic_sub(pages, &c->read_pages);
-depth:
+	if (atomic_inc_return(&c->reads) <= READ_ONCE(c->cfg.io_depth) &&
+	    take_pages(c, pages))
+		return true;
 	atomic_dec(&c->reads);
 	return false;
 }
@@ -302,7 +319,8 @@ bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
  * @pages: what to copy
  * @nr: how many; so many as inline_pages has are enough
  *
- * Context: does not sleep. Return: how many there are now, 0 without memory
+ * Context: does not sleep. Return: how many there are now, 0 without memory or at
+ * the bound of pages
  */
 u32 kfc_read_copy(struct kfc_cache *c, struct kfc_read *rd,
 		  struct page **pages, u32 nr)
@@ -311,6 +329,8 @@ u32 kfc_read_copy(struct kfc_cache *c, struct kfc_read *rd,
 	u32 i;
 
 	nr = min_t(u32, nr, ARRAY_SIZE(rd->inline_pages));
+	if (!take_pages(c, nr))
+		return 0;
 	rd->pages = rd->inline_pages;
 	for (i = 0; i < nr; i++) {
 		page = kfc_pages_get(rd->kept);
@@ -320,7 +340,7 @@ u32 kfc_read_copy(struct kfc_cache *c, struct kfc_read *rd,
 		rd->pages[i] = page;
 	}
 	rd->nr_pages = i;
-	atomic_add(i, &c->read_pages);
+	atomic_sub(nr - i, &c->read_pages);
 	return i;
 }
 

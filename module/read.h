@@ -48,6 +48,7 @@ bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
 		     struct kfc_read *rd);
 void kfc_read_unpin(struct kfc_cache *c, struct kfc_read *rd);
 void kfc_read_free(struct kfc_cache *c, struct kfc_read *rd);
+bool kfc_read_may_copy(const struct kfc_cache *c);
 u32 kfc_read_copy(struct kfc_cache *c, struct kfc_read *rd,
 		  struct page **pages, u32 nr);
 u32 kfc_read_max_pages(const struct kfc_cache *c);

@@ -156,12 +156,15 @@ static void test_memory(void **state)
 /* Sockets hold too many pages: some are copied at a time. */
 static void test_copied(void **state)
 {
+	struct mp_req req = { .op = MP_GET, .last = true, .klen = 1,
+			      .key = (const u8 *)"a" };
+	struct env_client ec, other;
 	struct kfc_out_node *n;
-	struct env_client ec;
 	struct env e;
 	u32 i;
 
 	begin(&e, &ec, 0);
+	env_client_init(&e, &other);
 	put(&e, &ec, "a", 1);
 	for (i = 0; i < 2; i++) {
 		e.c.log.nr_orphans = i ? 0 : e.c.log.max_orphans;
@@ -176,6 +179,21 @@ static void test_copied(void **state)
 		assert_memory_equal(ec.answer, bytes_of(1), LEN);
 		must(ec.answer + LEN, "\r\nEND\r\n");
 	}
+	/* Copies, too, are held against what may be read: who asks waits. */
+	n = ask_only(&e, &ec, "a");
+	assert_true(n->ready && n->parts);
+	i = atomic_read(&e.c.read_pages);
+	e.c.max_read_pages = i + 1;
+	assert_int_equal(kfc_cmd_run(&other.cl, &req, NULL), KFC_CMD_BUSY);
+	take(&ec, n);
+	e.c.max_read_pages = 1;
+	assert_int_equal(kfc_stream_next(&ec.cl), -EBUSY);
+	assert_int_equal(atomic_read(&e.c.read_pages), 0);
+	e.c.max_read_pages = 100;
+	assert_int_equal(kfc_cmd_run(&other.cl, &req, NULL), KFC_CMD_DONE);
+	env_client_exit(&e, &other);
+	env_events(&ec);
+	assert_memory_equal(ec.answer, bytes_of(1), LEN);
 	/* There is no page to copy it to. */
 	shim_fail_alloc = 2;
 	must(env_ask(&e, &ec, "get a\r\n"), "END\r\n");
@@ -539,6 +557,42 @@ static void test_own_pages(void **state)
 	end(&e, &ec);
 }
 
+/* Each answer has an operation: of its own, and of what all share. */
+static void test_full(void **state)
+{
+	struct env_client ec, other;
+	struct env e;
+	u32 i;
+
+	begin(&e, &ec, 64);
+	env_client_init(&e, &other);
+	put(&e, &ec, "a", 1);
+	push_out(&e, &ec, 8);
+	e.c.cfg.io_depth = 3;
+	e.c.max_read_pages = 100 * WINDOW;
+	for (i = 0; i < 2 * 3; i++) {
+		assert_false(kfc_cmd_full(&ec.cl));
+		ask_only(&e, &ec, "a");
+	}
+	assert_int_equal(ec.cl.answers, i);
+	assert_true(kfc_cmd_full(&ec.cl));
+	for (i = 0; i < KFC_CLIENT_ANSWERS; i++) {
+		assert_false(kfc_cmd_full(&other.cl));
+		ask_only(&e, &other, "a");
+	}
+	assert_true(kfc_cmd_full(&other.cl));
+	assert_int_equal(atomic_read(&e.c.answers), 6 + i);
+	/* They go, sent or not. */
+	env_client_exit(&e, &other);
+	assert_int_equal(atomic_read(&e.c.answers), 6);
+	env_events(&ec);
+	while (!list_empty(&ec.cl.out.nodes))
+		env_events(&ec);
+	assert_int_equal(ec.cl.answers, 0);
+	assert_int_equal(atomic_read(&e.c.answers), 0);
+	end(&e, &ec);
+}
+
 /* A command lets go of what it has read when that is not the key's any more. */
 static void test_let_go(void **state)
 {
@@ -691,6 +745,7 @@ int main(void)
 		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_text_only),
 		cmocka_unit_test(test_own_pages),
+		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_let_go),
 		cmocka_unit_test(test_given_up),
 		cmocka_unit_test(test_hung_up),
