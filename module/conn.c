@@ -176,9 +176,10 @@ static enum kfc_step kfc_conn_drain(struct kfc_conn *c)
  * @c: the connection
  * @less: the last receive brought less than it could have
  *
- * What comes from now on is announced by a callback. Only the end of the stream,
- * whose callback may have been before, is not seen by a receive that brings
- * bytes, too; and AF_UNIX also ends one where descriptors were passed.
+ * What comes from now on is announced by a callback. But a receive also ends where
+ * descriptors were passed (AF_UNIX) or at urgent data (TCP), whatever lies behind;
+ * and of the end of the stream, whose callback may have been before, one that
+ * brings bytes tells nothing.
  *
  * Context: the owner.
  * Return: whether to wait for a callback.
@@ -187,8 +188,7 @@ bool kfc_conn_drained(const struct kfc_conn *c, bool less)
 {
 	const struct sock *sk = c->sock->sk;
 
-	if (sk->sk_family == AF_UNIX &&
-	    !skb_queue_empty_lockless(&sk->sk_receive_queue))
+	if (!skb_queue_empty_lockless(&sk->sk_receive_queue))
 		return false;
 	return less && !(READ_ONCE(sk->sk_shutdown) & RCV_SHUTDOWN);
 }
@@ -646,14 +646,26 @@ enum kfc_turn kfc_conn_turn(struct kfc_conn *c)
 	return kfc_conn_turn_end(c, step);
 }
 
+/* Pages of the log, in sockets that nobody reads from, keep sets waiting. */
+static bool kfc_conn_hogs(const struct kfc_conn *c)
+{
+	const struct sock *sk = c->sock->sk;
+
+	/* All that was queued may be in the socket. */
+	return (c->blocked || (sk->sk_family != AF_UNIX &&
+			       READ_ONCE(sk->sk_wmem_queued))) &&
+	       kfc_log_lent_all(&c->client.cache->log) &&
+	       time_after(jiffies, c->last + KFC_HOGS * HZ);
+}
+
 /**
  * kfc_conn_tick() - look at a connection about once a second
  * @c: the connection; has no turn coming
  *
  * Context: the owner.
  * Return: KFC_TURN_AGAIN: it is to get a turn; KFC_TURN_CLOSE: it has been idle
- *	for too long, or did not fetch its last answers, or its dump;
- *	KFC_TURN_REST.
+ *	for too long, or did not fetch its last answers, or its dump, or
+ *	answers that are in the way of sets; KFC_TURN_REST.
  */
 enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 {
@@ -661,7 +673,7 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 
 	if (c->state == KFC_CONN_DRAIN &&
 	    time_after(jiffies, c->last + KFC_LINGER * HZ))
-		return KFC_TURN_CLOSE;
+		goto abort;
 	if (idle && !c->client.inflight && !c->upwaits &&
 	    time_after(jiffies, c->last + idle * HZ)) {
 		kfc_count(c->client.cache, idle_kicks);
@@ -670,10 +682,18 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 	/* It keeps others from theirs. */
 	if (c->client.dump && c->blocked &&
 	    time_after(jiffies, c->last + KFC_STALLED * HZ))
-		return KFC_TURN_CLOSE;
+		goto abort;
+	if (kfc_conn_hogs(c)) {
+		kfc_count(c->client.cache, hogs_closed);
+		goto abort;
+	}
 	if (c->blocked && kfc_conn_writeable(c->sock->sk))
 		return KFC_TURN_AGAIN;
 	return KFC_TURN_REST;
+abort:
+	/* Or the socket would keep what its peer does not take. */
+	sock_no_linger(c->sock->sk);
+	return KFC_TURN_CLOSE;
 }
 
 /**

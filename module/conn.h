@@ -31,6 +31,8 @@ struct socket;
 #define KFC_TURN_BYTES	65536
 /* How long a client with a dump under way may take nothing of it, s. */
 #define KFC_STALLED	60
+/* ... while what it and others do not take keeps sets waiting, s. */
+#define KFC_HOGS	10
 /* How long a closing connection may take nothing of its last answers, s. */
 #define KFC_LINGER	10
 

@@ -423,6 +423,12 @@ static inline bool kfc_log_lent_out(const struct kfc_log *l)
 	return READ_ONCE(l->nr_orphans) > READ_ONCE(l->max_orphans) / 2;
 }
 
+/* True while so many are that buffers wait for them, and sets for buffers. */
+static inline bool kfc_log_lent_all(const struct kfc_log *l)
+{
+	return READ_ONCE(l->nr_orphans) >= READ_ONCE(l->max_orphans);
+}
+
 /* writer.c */
 bool kfc_log_step(struct kfc_cache *c);
 int kfc_log_start(struct kfc_cache *c);

@@ -102,6 +102,7 @@ static const struct {
 	KFC_COUNTER(pages_replaced, "kfc_lent_pages_replaced"),
 	KFC_COUNTER(shrinks, "kfc_shrinks"),
 	KFC_COUNTER(uploads_evicted, "kfc_uploads_evicted"),
+	KFC_COUNTER(hogs_closed, "kfc_hogs_closed"),
 	KFC_COUNTER(answers_cut, "kfc_answers_cut"),
 	KFC_COUNTER(set_waits, "kfc_set_waits"),
 	KFC_COUNTER(ext_page_allocs, "extstore_page_allocs"),

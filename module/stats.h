@@ -78,6 +78,7 @@ struct kfc_counters {
 	u64 pages_replaced;
 	u64 shrinks;
 	u64 uploads_evicted;
+	u64 hogs_closed;
 	u64 answers_cut;
 	u64 set_waits;
 	u64 ext_page_allocs;

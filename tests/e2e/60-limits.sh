@@ -26,6 +26,11 @@ limits "long values" long
 limits "answers" answers
 unload_check "long values"
 
+must_load "hogs: insmod" device="$DEV" memory_mb=16
+limits "hogs" hogs
+limits "urgent data" urgent
+unload_check "hogs"
+
 check "pins: a partition of 24 MiB" part 24
 must_load "pins: insmod" device="${DEV}p1" memory_mb=4 slab_size=1 index_mb=2
 limits "pins" pins

@@ -4,7 +4,7 @@
 
     limits.py HOST PORT LABEL CASE [--max-conns N] [--idle S] [--upload MIB]
 
-Cases: max_conns idle uploads readers long answers pins halves garbage storm pipeline linger.
+Cases: max_conns idle uploads readers long answers hogs urgent pins halves garbage storm pipeline linger.
 Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
 import argparse
@@ -334,6 +334,52 @@ class Case:
             time.sleep(0.2)
         self.is_("none is left when they went", self.stat("kfc_answers_queued"), 0)
         c.close()
+
+    def hogs(self):
+        """Connections that ask for values in memory and read nothing, until sockets
+        have so many pages of the log that sets find no place: they have to go."""
+        o = Objects(50, "250000", "ho-")
+        fill = Objects(51, "100000", "hf-")
+        c = self.conn()
+        n = 48
+        for i in range(n):
+            c.send(o.set_cmd(i))
+            c.line()
+        slow = [self.conn(rcvbuf=4096) for _ in range(n)]
+        for i, s in enumerate(slow):
+            s.send(b"get %s\r\n" % o.key(i))
+        time.sleep(1)
+        refused = in_a_row = i = 0
+        end = time.monotonic() + 3 * PATIENCE
+        while in_a_row < 100 and time.monotonic() < end:
+            c.send(fill.set_cmd(i))
+            i += 1
+            ok = c.line() == b"STORED"
+            refused += not ok
+            # as many as go round the memory twice, behind the first that was refused
+            in_a_row = in_a_row + 1 if ok and (refused or i > 1000) else 0
+        print("# %d sets, %d refused; %d pages lent, %d closed" % (
+            i, refused, self.stat("kfc_lent_pages"), self.stat("kfc_hogs_closed")))
+        self.is_("they keep sets from their place", refused > 0)
+        self.is_("until they are closed, and sets go on", in_a_row, 100)
+        self.is_("kfc_hogs_closed counts them", self.stat("kfc_hogs_closed") > 0)
+        for s in slow:
+            s.close()
+
+    def urgent(self):
+        """Urgent data ends a receive, however much lies behind it."""
+        good = 0
+        for _ in range(100):
+            c = self.conn()
+            # The worker has something to do while the rest comes.
+            c.send(b"version\r\n" * 40)
+            c.send(b"mn\r\n")
+            c.s.send(b"!", socket.MSG_OOB)
+            c.send(b"version\r\n")
+            good += all([c.line().startswith(b"VERSION ") for _ in range(40)]) and \
+                c.line() == b"MN" and c.line().startswith(b"VERSION ")
+            c.close()
+        self.is_("what follows urgent data is answered", good, 100)
 
     def pins(self):
         """A client asks for more than is sent while it reads nothing, and then changes
