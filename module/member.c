@@ -158,6 +158,8 @@ bool kfc_member_takes(const struct kfc_cache *c, const struct kfc_slab *s)
 	if (n <= 1)
 		return true;
 	bufs = min(l->nr_bufs, READ_ONCE(l->want_bufs));
+	/* Those of copies are not handed on for what a device keeps waiting. */
+	bufs -= min(l->nr_copies, bufs - kfc_log_least(l));
 	return !READ_ONCE(m->failed) && !kfc_member_late(c, m) &&
 	       m->unwritten < (bufs - kfc_log_least(l) / n) / (n - 1);
 }
@@ -265,7 +267,9 @@ bool kfc_members_awaited(const struct kfc_log *l)
 /* Does the superblock of a device that is left lack anything? */
 static bool to_note(const struct kfc_cache *c, const struct kfc_member *m)
 {
-	return !READ_ONCE(m->failed) &&
+	unsigned long at = READ_ONCE(m->note_at);
+
+	return !READ_ONCE(m->failed) && (!at || time_after_eq(jiffies, at)) &&
 	       (READ_ONCE(m->kept_from) != READ_ONCE(c->valid_from) ||
 		READ_ONCE(m->kept_lost) != kfc_log_lost(&c->log));
 }
@@ -289,6 +293,7 @@ static void note_work(struct work_struct *work)
 	} else if (!READ_ONCE(m->failed)) {
 		err = kfc_super_store(c, m->nr);
 		kfc_member_result(c, m->nr, err);
+		WRITE_ONCE(m->note_at, err ? (jiffies + HZ) | 1 : 0);
 		if (err) {
 			kfc_count(c, write_errors);
 		} else {

@@ -95,6 +95,7 @@ struct kfc_await {
  * @window: what reclaim reads of it
  * @note: writes its superblock
  * @noting: @note is under way
+ * @note_at: jiffies before which @note is not tried again, 0 for at once
  * @kept_from: valid_from as it is in its superblock; written by @note
  * @kept_lost: and which devices have failed
  */
@@ -120,6 +121,7 @@ struct kfc_member {
 
 	struct work_struct note;
 	bool noting;
+	unsigned long note_at;
 	u64 kept_from;
 	u32 kept_lost;
 };

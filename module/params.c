@@ -29,6 +29,7 @@
 #include "net.h"
 #include "params.h"
 #include "record.h"
+#include "sb.h"
 #include "super.h"
 
 /* The compiler's own, of times when a name could be anybody's. */
@@ -653,6 +654,13 @@ int kfc_params_devices(struct kfc_config *cfg, u32 nr, u64 bytes)
 
 	if (cfg->index_auto)
 		cfg->index_bytes = min(want, most);
+	/* More than a slot can tell apart. */
+	if (!nr && cfg->memory_bytes > KFC_PAGES_MAX * KFC_PAGE) {
+		pr_err("memory_mb=%llu: without a device at most %llu MiB\n",
+		       cfg->memory_bytes >> 20,
+		       (u64)(KFC_PAGES_MAX * KFC_PAGE) >> 20);
+		return -EINVAL;
+	}
 	if (cfg->memory_bytes >= 4ULL * cfg->slab_bytes * nr)
 		return 0;
 	pr_err("memory_mb=%llu: with %u devices at least %llu MiB, 4 slabs of %u MiB for each\n",

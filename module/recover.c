@@ -5,8 +5,10 @@
  *
  * Promised is that each value was once acknowledged for its key, and is not
  * older than the last flush_all or format: valid_from is on the device before a
- * flush_all is answered. What was deleted, overwritten or touched shortly
- * before the crash may be there as it was, since that is nowhere on the device.
+ * flush_all is answered. What was deleted, overwritten or touched may be there as
+ * it was: a delete is nowhere on the device, the newest record of a key may not
+ * be yet, and of two slabs that were open at a time the one that was opened
+ * later counts as the newer.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -128,8 +130,9 @@ static void kfc_recover_entry(struct kfc_recovery *rc, struct kfc_slab *s,
 	struct kfc_ipos pos;
 	int err;
 
+	/* What has expired still hides what is older. */
 	if (!order || order >= rc->epoch_end ||
-	    kfc_store_dead(c, order, le32_to_cpu(e->exptime)))
+	    order < READ_ONCE(c->valid_from))
 		return;
 	page = (u64)(s - c->log.slabs) * c->log.slab_pages +
 	       kfc_sum_page_of(e);

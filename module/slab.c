@@ -185,6 +185,9 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->slab_pages = geo->slab_bytes / KFC_PAGE;
 	l->want_bufs = div_u64(c->cfg.memory_bytes, geo->slab_bytes);
 	l->max_bufs = l->want_bufs * KFC_LOG_GROWTH;
+	if (!c->nr_devs)
+		l->max_bufs = min_t(u64, l->max_bufs,
+				    div_u64(KFC_SLOT_PAGE + 1, l->slab_pages));
 	l->nr_slabs = geo->nr_slabs ?: l->max_bufs;
 	l->next_seq = first_seq;
 	l->salt = c->hkey.key[0];

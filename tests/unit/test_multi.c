@@ -120,11 +120,16 @@ static u32 keys_on(u32 dev, bool only_there)
 	return n;
 }
 
-static void start_on(const u64 *pages, u32 nr)
+static void start_with(const u64 *pages, u32 nr, u32 bufs)
 {
 	memset(gens, 0, sizeof(gens));
-	env_start_set(&e, MIB, 12, pages, nr, 2 * MIB);
+	env_start_set(&e, MIB, bufs, pages, nr, 2 * MIB);
 	env_client_init(&e, &ec);
+}
+
+static void start_on(const u64 *pages, u32 nr)
+{
+	start_with(pages, nr, 12);
 }
 
 static void start(void)
@@ -625,6 +630,40 @@ static void test_all_fail(void **state)
 	}
 }
 
+/* Copies have their share of memory, and a device that hangs has not theirs. */
+static void test_hangs_beside_copies(void **state)
+{
+	u32 nr, i, n, round;
+	struct env_dev *d;
+
+	for (nr = 0; nr < 2; nr++) {
+		start_with(sizes, 2, 24);
+		fill(0, KEYS);
+		for (round = 0; round < 4; round++) {
+			fill(KEYS * 3 / 4, KEYS);
+			for (i = 0; i < 3; i++) {
+				hits(0, KEYS * 3 / 4);
+				step();
+			}
+		}
+		assert_true(e.c.log.nr_copies + 2 >
+			    kfc_copies_max(&e.c.log));
+		d = env_dev(&e, nr);
+		d->hangs = d->defer = shim_hangs = true;
+		for (i = n = 0; i < 2 * KEYS; i++) {
+			n += store(i % KEYS);
+			kfc_log_step(&e.c);
+		}
+		assert_int_equal(n, 2 * KEYS);
+		d->hangs = d->defer = shim_hangs = false;
+		while (d->nr)
+			env_complete_of(d, 0);
+		jiffies += 5000;
+		step();
+		stop();
+	}
+}
+
 /* One hangs: what is on the others is served, and sets go on. */
 static void test_one_hangs(void **state)
 {
@@ -767,6 +806,7 @@ int main(void)
 		cmocka_unit_test(test_one_fails_and_a_crash),
 		cmocka_unit_test(test_all_fail),
 		cmocka_unit_test(test_one_hangs),
+		cmocka_unit_test(test_hangs_beside_copies),
 		cmocka_unit_test(test_reads_hang),
 		cmocka_unit_test(test_flush_at_unload),
 	};

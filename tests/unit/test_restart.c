@@ -1525,6 +1525,36 @@ static void test_recover(void **state)
 	assert_true(all > 1000);
 }
 
+/* The newest of a key hides the older ones, though it has expired. */
+static void test_expired_then_crash(void **state)
+{
+	struct env_client ec;
+	struct env e;
+
+	srand(42);
+	start(&e, 24, MIB);
+	e.c.cfg.recover_crash = true;
+	env_client_init(&e, &ec);
+	ASK("STORED\r\n", "set a 0 0 3\r\nold\r\n");
+	ASK("STORED\r\n", "set b 0 0 3\r\nold\r\n");
+	fill(&e, &ec);
+	ASK("STORED\r\n", "set a 0 10 3\r\nnew\r\n");
+	ASK("TOUCHED\r\n", "touch b 10\r\n");
+	fill(&e, &ec);
+	fill(&e, &ec);
+	step(&e);
+	env_client_exit(&e, &ec);
+	env_now += 20;
+	crash(&e);
+	assert_int_equal(env_load(&e), 0);
+	env_client_init(&e, &ec);
+	ASK("END\r\n", "get a\r\n");
+	ASK("END\r\n", "get b\r\n");
+	assert_int_equal(e.counters.get_expired, 2);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* Power fails as soon as a flush_all was answered. */
 static void test_flush_then_crash(void **state)
 {
@@ -1657,6 +1687,7 @@ int main(void)
 		cmocka_unit_test(test_failed_device),
 		cmocka_unit_test(test_unload_flush_fails),
 		cmocka_unit_test(test_recover),
+		cmocka_unit_test(test_expired_then_crash),
 		cmocka_unit_test(test_flush_then_crash),
 		cmocka_unit_test(test_rounds),
 		cmocka_unit_test(test_rounds_full),
