@@ -259,6 +259,8 @@ def numbers():
             "^item_max=524289: allowed are 1024 to 524288", "slab_size=1", "item_max=524289")
     refused("upload_mb below item_max", "EINVAL", "^upload_mb=1: allowed are 2",
             "item_max=2000000", "upload_mb=1")
+    refused("memory_mb above what slots can tell apart", "EINVAL",
+            "^memory_mb=1048577: without a device at most 1048576 MiB", "memory_mb=1048577")
     refused("memory_mb above what there is", "ENOMEM",
             "[0-9]+ MiB, but only [0-9]+ MiB .*lower memory_mb=4096", "memory_mb=4096")
 
