@@ -215,6 +215,8 @@ int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st, bool both)
 		/* A page that takes nothing does not keep the other from it. */
 		if (ret) {
 			bad = ret;
+			if (both)
+				break;
 			continue;
 		}
 		err = kfc_sb_flush(d, st);
