@@ -646,21 +646,31 @@ enum kfc_turn kfc_conn_turn(struct kfc_conn *c)
 	return kfc_conn_turn_end(c, step);
 }
 
-/* Pages of the log, in sockets that nobody reads from, keep sets waiting. */
-static bool kfc_conn_hogs(const struct kfc_conn *c)
+/*
+ * Pages of the log, in a socket that nobody reads from, keep sets waiting. What is
+ * on its way between two of this machine is the reader's already: AF_UNIX has all
+ * of it there.
+ */
+static bool kfc_conn_hogs(struct kfc_conn *c)
 {
 	const struct sock *sk = c->sock->sk;
+	u32 una;
 
-	/* All that was queued may be in the socket. */
-	return (c->blocked || (sk->sk_family != AF_UNIX &&
-			       READ_ONCE(sk->sk_wmem_queued))) &&
-	       kfc_log_lent_all(&c->client.cache->log) &&
-	       time_after(jiffies, c->last + KFC_HOGS * HZ);
+	if (sk->sk_family == AF_UNIX)
+		return false;
+	una = READ_ONCE(tcp_sk(sk)->snd_una);
+	if (una != c->una || !READ_ONCE(sk->sk_wmem_queued)) {
+		c->una = una;
+		c->took = jiffies;
+	}
+	return kfc_log_lent_all(&c->client.cache->log) &&
+	       time_after(jiffies, c->took + KFC_HOGS * HZ);
 }
 
 /**
  * kfc_conn_tick() - look at a connection about once a second
- * @c: the connection; has no turn coming
+ * @c: the connection; where it has a turn coming, or starves, only what it keeps
+ *	others from is looked at
  *
  * Context: the owner.
  * Return: KFC_TURN_AGAIN: it is to get a turn; KFC_TURN_CLOSE: it has been idle
@@ -671,9 +681,15 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 {
 	unsigned long idle = READ_ONCE(c->client.cache->cfg.idle_timeout);
 
+	if (kfc_conn_hogs(c)) {
+		kfc_count(c->client.cache, hogs_closed);
+		goto abort;
+	}
 	if (c->state == KFC_CONN_DRAIN &&
 	    time_after(jiffies, c->last + KFC_LINGER * HZ))
 		goto abort;
+	if (!list_empty(&c->run))
+		return KFC_TURN_REST;
 	if (idle && !c->client.inflight && !c->upwaits &&
 	    time_after(jiffies, c->last + idle * HZ)) {
 		kfc_count(c->client.cache, idle_kicks);
@@ -683,10 +699,6 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 	if (c->client.dump && c->blocked &&
 	    time_after(jiffies, c->last + KFC_STALLED * HZ))
 		goto abort;
-	if (kfc_conn_hogs(c)) {
-		kfc_count(c->client.cache, hogs_closed);
-		goto abort;
-	}
 	if (c->blocked && kfc_conn_writeable(c->sock->sk))
 		return KFC_TURN_AGAIN;
 	return KFC_TURN_REST;

@@ -111,6 +111,8 @@ enum kfc_conn_state {
  * @upcost: how much of it is wanted; net->upload_lock
  * @upwaits: the owner's note of @upwait
  * @nomem: jiffies since when there is no memory for a value, 0 for there is
+ * @una: what its peer had taken at the last tick, as TCP counts it
+ * @took: jiffies when that last was more, or there was nothing to take
  * @last: jiffies when a byte last came or went, or KFC_CONN_DRAIN began;
  *	READ_ONCE elsewhere
  *
@@ -146,6 +148,8 @@ struct kfc_conn {
 	u64 upcost;
 	bool upwaits;
 	unsigned long nomem;
+	u32 una;
+	unsigned long took;
 	unsigned long last;
 };
 

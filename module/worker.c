@@ -254,8 +254,6 @@ static void kfc_worker_tick(struct kfc_worker *w)
 	struct kfc_conn *c, *next;
 
 	list_for_each_entry_safe(c, next, &w->conns, all) {
-		if (!list_empty(&c->run) && c->state != KFC_CONN_DRAIN)
-			continue;
 		switch (kfc_conn_tick(c)) {
 		case KFC_TURN_CLOSE:
 			kfc_worker_close(w, c);
