@@ -21,6 +21,9 @@ void kfc_op_put(struct kfc_op *op)
 	kmem_cache_free(op->ev.client->cache->op_cache, op);
 }
 
+/* A client has at most this part of what the shared answers leave. */
+#define ANSWERS_PART 4
+
 /* Answers that all clients together may have queued, before each gets but few. */
 static u32 shared_answers(const struct kfc_config *cfg)
 {
@@ -32,16 +35,18 @@ static u32 shared_answers(const struct kfc_config *cfg)
  * @cl: the client
  *
  * Each of them has an operation, however short it is. Its own, when they are
- * sent, make room for more.
+ * sent, make room for more. Beyond a few it may have a part of what is left, so
+ * that those who do not read leave something to others, however many they are.
  *
  * Context: the client's thread.
  */
 bool kfc_cmd_full(const struct kfc_client *cl)
 {
 	struct kfc_cache *c = cl->cache;
+	int left = shared_answers(&c->cfg) - atomic_read(&c->answers);
 
 	return cl->answers >= KFC_CLIENT_ANSWERS &&
-	       atomic_read(&c->answers) >= shared_answers(&c->cfg);
+	       (int)(cl->answers - KFC_CLIENT_ANSWERS) * ANSWERS_PART >= left;
 }
 
 /**
