@@ -332,12 +332,19 @@ static void answer_found(struct kfc_client *cl, const struct mp_req *req,
 	kfc_answer_miss(cl, req);
 }
 
-/*
- * A value in memory of which a part is to be copied, as sockets hold so many pages:
- * a worker takes back from those who do not read what others can have then.
+/**
+ * kfc_awaits_pages() - has an answer to wait for pages that others have?
+ * @cl: the client
+ * @req: the request, one that answers with a value
+ * @lk: the lookup, of what is in memory if anything
+ *
+ * A part of the value is to be copied, as sockets hold so many pages: a worker
+ * takes back from those who do not read what others can have then.
+ *
+ * Context: the client's thread, rcu_read_lock() held.
  */
-static bool awaits_pages(const struct kfc_client *cl, const struct mp_req *req,
-			 const struct kfc_lookup *lk)
+bool kfc_awaits_pages(const struct kfc_client *cl, const struct mp_req *req,
+		      const struct kfc_lookup *lk)
 {
 	const struct kfc_cache *c = cl->cache;
 
@@ -363,7 +370,7 @@ static enum kfc_cmd_ret get_key(struct kfc_client *cl,
 		err = 0;
 		rcu_read_lock();
 		where = kfc_store_find(c, lk);
-		if (where != KFC_ON_DEVICE && awaits_pages(cl, req, lk))
+		if (where != KFC_ON_DEVICE && kfc_awaits_pages(cl, req, lk))
 			err = -EBUSY;
 		else if (where != KFC_ON_DEVICE)
 			answer_found(cl, req, lk);

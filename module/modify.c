@@ -386,6 +386,12 @@ static int change(struct kfc_client *cl, const struct mp_req *req,
 	return touch(cl, req, lk);
 }
 
+static bool tells_value(const struct mp_req *req)
+{
+	return req->op == MP_GAT || req->op == MP_GATS ||
+	       req->op == MP_META_GET;
+}
+
 /* One try. The object is in memory or was read; RCU or the read holds it. */
 static int try_modify(struct kfc_client *cl,
 		      const struct mp_req *req,
@@ -404,6 +410,10 @@ static int try_modify(struct kfc_client *cl,
 	if (kfc_store_find(cl->cache, lk) != KFC_ON_DEVICE) {
 		/* Or the log might wait for what waits for a place in it. */
 		kfc_op_unhold(cl);
+		if (tells_value(req) && kfc_awaits_pages(cl, req, lk)) {
+			rcu_read_unlock();
+			return KFC_CMD_BUSY;
+		}
 	} else if (!kfc_op_held(cl, lk)) {
 		rcu_read_unlock();
 		err = kfc_op_start(cl, lk, NULL);

@@ -175,6 +175,8 @@ enum kfc_cmd_ret kfc_run_get(struct kfc_client *cl, const struct mp_req *req);
 bool kfc_answer_hit(struct kfc_client *cl, const struct mp_req *req,
 		    const struct kfc_lookup *lk,
 		    const struct mp_meta_item *it);
+bool kfc_awaits_pages(const struct kfc_client *cl, const struct mp_req *req,
+		      const struct kfc_lookup *lk);
 void kfc_answer_miss(struct kfc_client *cl, const struct mp_req *req);
 void kfc_count_dead(struct kfc_cache *c, u64 order);
 void kfc_count_get(struct kfc_cache *c, const struct mp_req *req, bool hit,
