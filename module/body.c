@@ -78,6 +78,19 @@ static u32 fill_value(struct kfc_rsv *r, u32 at, const struct kfc_value *val)
 	return at + done;
 }
 
+/* A number that became shorter may have half a MiB of them behind it. */
+static void fill_spaces(struct kfc_rsv *r, u32 at, u32 end)
+{
+	char spaces[128];
+	u32 n;
+
+	memset(spaces, ' ', sizeof(spaces));
+	for (; at < end; at += n) {
+		n = min_t(u32, end - at, sizeof(spaces));
+		kfc_rec_copy_in(r->pages, r->off, at, spaces, n);
+	}
+}
+
 static void fill(struct kfc_rsv *r, const struct kfc_body *b)
 {
 	u32 at = r->head, end = at + b->len;
@@ -90,8 +103,7 @@ static void fill(struct kfc_rsv *r, const struct kfc_body *b)
 		at = kfc_rec_copy_value(r->pages, r->off, at, b->old);
 	if (b->num) {
 		kfc_rec_copy_in(r->pages, r->off, at, b->num, b->num_len);
-		for (at += b->num_len; at < end; at++)
-			kfc_rec_copy_in(r->pages, r->off, at, " ", 1);
+		fill_spaces(r, at + b->num_len, end);
 	}
 }
 
