@@ -102,10 +102,11 @@ static int kfc_start(struct kfc_cache *c)
 	err = kfc_failed(kfc_shrinker_start(c));
 	if (err)
 		goto live;
+	kfc_stats_announce(c);
+	/* Last: from here on a reboot may end it at any moment. */
 	err = kfc_failed(kfc_reboot_init(c, kfc_stop));
 	if (err)
 		goto shrinker;
-	kfc_stats_announce(c);
 	return 0;
 shrinker:
 	kfc_shrinker_stop(c);
