@@ -280,7 +280,9 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
 		return false;
 	}
 	n = kfc_rec_pages(rec->off, rec->head + rec->vlen);
-	if (n > rd->most || !check_pages(c, rd, 1, min(n, rd->nr_pages))) {
+	if (n > rd->most ||
+	    rec->vlen > kfc_log_max_value(&c->log, lk->key.len) ||
+	    !check_pages(c, rd, 1, min(n, rd->nr_pages))) {
 		kfc_count(c, bad_body);
 		return false;
 	}

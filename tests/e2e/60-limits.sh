@@ -21,7 +21,7 @@ limits "idle_timeout" idle --idle 2
 unload_check "idle_timeout"
 
 wipe "$DEV"
-must_load "long values: insmod" device="$DEV" memory_mb=16 io_depth=4
+must_load "long values: insmod" device="$DEV" memory_mb=16 io_depth=4 read_timeout_ms=60000
 limits "long values" long
 limits "answers" answers
 unload_check "long values"
