@@ -85,6 +85,7 @@ int kfc_conn_open(struct kfc_net *net, struct socket *sock,
 	c->sock = sock;
 	c->data_ready = data_ready;
 	c->last = jiffies;
+	c->took = jiffies;
 	if (xa_alloc_cyclic(&net->by_id, &c->id, c, KFC_CONN_IDS,
 			    &net->next_id, GFP_KERNEL) < 0) {
 		kmem_cache_free(net->conn_cache, c);
@@ -686,7 +687,8 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 		goto abort;
 	}
 	if (c->state == KFC_CONN_DRAIN &&
-	    time_after(jiffies, c->last + KFC_LINGER * HZ))
+	    time_after(jiffies, c->last + KFC_LINGER * HZ) &&
+	    time_after(jiffies, c->took + KFC_LINGER * HZ))
 		goto abort;
 	if (!list_empty(&c->run))
 		return KFC_TURN_REST;
