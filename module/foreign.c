@@ -7,6 +7,7 @@
 #include <linux/kernel.h>
 #include <linux/string.h>
 
+#include "dev.h"
 #include "foreign.h"
 
 /**
@@ -87,6 +88,32 @@ const char *kfc_foreign_mark(const void *page, size_t len)
 		if (m->off >= 0 && kfc_mark_fits(&e, m))
 			return m->name;
 	return NULL;
+}
+
+/**
+ * kfc_foreign_behind() - what lies behind the first page of a device of ours
+ * @head: the first pages, KFC_MARKED_PAGES or all that there are
+ * @len: their bytes
+ * @pages: gets a bit for each page, counted from the first, with a mark in it
+ *
+ * Somebody else may have written there only, and neither to the first nor to the
+ * last page. Any context. Return: whose, NULL where there is no mark
+ */
+const char *kfc_foreign_behind(const u8 *head, size_t len, u32 *pages)
+{
+	const struct kfc_ends e = { .head = head, .len = len };
+	const struct kfc_mark *m;
+	const char *name = NULL;
+
+	static_assert(KFC_MARKED_PAGES <= 32);
+	*pages = 0;
+	for (m = kfc_marks; m < kfc_marks + ARRAY_SIZE(kfc_marks); m++) {
+		if (m->off < (s32)KFC_PAGE || !kfc_mark_fits(&e, m))
+			continue;
+		*pages |= 1U << m->off / KFC_PAGE;
+		name = name ?: m->name;
+	}
+	return name;
 }
 
 /* The ring of uberblocks in the first label: a slot each KiB, or larger. */

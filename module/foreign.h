@@ -16,6 +16,10 @@ struct kfc_ends {
 	size_t len;
 };
 
+/* Pages from the first that marks lie in, but for those near the last. */
+#define KFC_MARKED_PAGES	17
+
+const char *kfc_foreign_behind(const u8 *head, size_t len, u32 *pages);
 const char *kfc_foreign_mark(const void *page, size_t len);
 bool kfc_ends_blank(const struct kfc_ends *e);
 void kfc_foreign_name(const struct kfc_ends *e, char *buf, size_t size);

@@ -254,6 +254,74 @@ static int kfc_sb_read_bytes(struct kfc_dev *d, u64 page_no, u32 nr, u8 *buf)
 	return err;
 }
 
+static int kfc_sb_zero(struct kfc_dev *d, u64 page_no, u32 nr)
+{
+	struct page **pages = kcalloc(nr, sizeof(*pages), GFP_KERNEL);
+	struct page *zero = alloc_page(GFP_KERNEL | __GFP_ZERO);
+	int err = -ENOMEM;
+	u32 i;
+
+	if (pages && zero) {
+		for (i = 0; i < nr; i++)
+			pages[i] = zero;
+		err = kfc_super_rw(d, true, page_no, pages, nr);
+	}
+	if (zero)
+		__free_page(zero);
+	kfree(pages);
+	return err;
+}
+
+/**
+ * kfc_sb_wipe() - nothing is to say any more that a device is somebody else's
+ * @d: the device
+ * @st: wipe: its first and last MiB go; else the pages that are marked
+ *
+ * As mkfs does it: or others would go on taking it for what it was. Context: a
+ * process; sleeps on the device. Return: 0, -ENOMEM, or what the device says
+ */
+int kfc_sb_wipe(struct kfc_dev *d, const struct kfc_super_state *st)
+{
+	u32 nr = min_t(u64, d->pages, KFC_MIB_PAGES), i;
+	int err = 0;
+
+	if (st->wipe)
+		return kfc_sb_zero(d, 0, nr) ?:
+		       kfc_sb_zero(d, d->pages - nr, nr);
+	for (i = 0; i < KFC_MARKED_PAGES && !err; i++)
+		if (st->marked & BIT(i))
+			err = kfc_sb_zero(d, i, 1);
+	return err;
+}
+
+/**
+ * kfc_sb_behind() - does a device of ours have somebody else's marks?
+ * @d: the device
+ * @st: with a good superblock; marked is filled in
+ * @force: take it all the same
+ *
+ * md 1.2 and bcache leave the first page alone. Where the pages cannot be read
+ * nothing is said. Context: a process; sleeps on the device.
+ * Return: 0, -ENOMEM, or -EMEDIUMTYPE with a line
+ */
+int kfc_sb_behind(struct kfc_dev *d, struct kfc_super_state *st, bool force)
+{
+	u32 nr = min_t(u64, d->pages, KFC_MARKED_PAGES);
+	u8 *buf = kvmalloc(nr * KFC_PAGE, GFP_KERNEL);
+	const char *mark = NULL;
+
+	if (!buf)
+		return -ENOMEM;
+	if (!kfc_sb_read_bytes(d, 0, nr, buf))
+		mark = kfc_foreign_behind(buf, nr * KFC_PAGE, &st->marked);
+	kvfree(buf);
+	if (!mark || force)
+		return 0;
+	pr_err("%s (%s): was a kfatcache device, but has the mark of %s; nothing was written, format=force would take it all the same\n",
+	       d->name, d->what, mark);
+	return -EMEDIUMTYPE;
+}
+
 /* Return: 0 for a blank device, -EMEDIUMTYPE with a line for any other. */
 static int kfc_sb_blank(struct kfc_dev *d)
 {

@@ -36,12 +36,16 @@ enum kfc_copy {
  * @copy: enum kfc_copy of the first and of the last one
  * @did: what was done to the device, in a word, NULL for nothing
  * @unflushed: a flush has failed
+ * @wipe: it was not ours, so what others have at its ends is to go
+ * @marked: a bit for each of its first pages that has somebody else's mark
  * @page: for reading and writing them
  */
 struct kfc_super_state {
 	struct kfc_super sb;
 	const char *did;
 	bool unflushed;
+	bool wipe;
+	u32 marked;
 	u8 copy[2];
 	struct page *page;
 };
@@ -61,6 +65,8 @@ static inline bool kfc_sb_overwritten(const struct kfc_super_state *st)
 
 int kfc_sb_read(struct kfc_dev *d, struct kfc_super_state *st);
 int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st, bool both);
+int kfc_sb_wipe(struct kfc_dev *d, const struct kfc_super_state *st);
+int kfc_sb_behind(struct kfc_dev *d, struct kfc_super_state *st, bool force);
 int kfc_sb_refuse(struct kfc_dev *d, const struct kfc_super_state *st);
 
 #endif /* KFC_SB_H */

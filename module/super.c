@@ -243,16 +243,24 @@ static int kfc_super_check_uuid(const struct kfc_cache *c, u32 nr)
 /* May a device be used, whatever for? Writes nothing. */
 static int kfc_super_check(const struct kfc_cache *c, u32 nr)
 {
-	const struct kfc_super_state *st = &c->super[nr];
+	bool force = c->cfg.format == KFC_FORMAT_FORCE;
+	struct kfc_super_state *st = &c->super[nr];
 	struct kfc_dev *d = c->devs[nr];
+	int err = 0;
 
 	if (kfc_sb_is(st) != KFC_COPY_GOOD || kfc_sb_overwritten(st)) {
-		int err = c->cfg.format == KFC_FORMAT_FORCE ? 0 :
-			  kfc_sb_refuse(d, st);
-
-		if (err || kfc_sb_is(st) != KFC_COPY_GOOD)
+		if (!force)
+			err = kfc_sb_refuse(d, st);
+		if (err)
 			return err;
 	}
+	if (kfc_sb_is(st) != KFC_COPY_GOOD) {
+		st->wipe = force;
+		return 0;
+	}
+	err = kfc_sb_behind(d, st, force);
+	if (err)
+		return err;
 	if (c->cfg.format == KFC_FORMAT_NEW)
 		return 0;
 	if (le32_to_cpu(st->sb.slab_bytes) != c->cfg.slab_bytes) {
@@ -570,7 +578,8 @@ int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 		const struct kfc_dev *d = c->devs[i];
 
 		/* An older copy would tell of an index that holds no more. */
-		err = kfc_sb_write(c->devs[i], &c->super[i], true);
+		err = kfc_sb_wipe(c->devs[i], &c->super[i]) ?:
+		      kfc_sb_write(c->devs[i], &c->super[i], true);
 		if (err) {
 			pr_err("%s (%s): the superblock cannot be written: error %d\n",
 			       d->name, d->what, err);

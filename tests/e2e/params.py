@@ -260,7 +260,7 @@ def numbers():
     refused("upload_mb below item_max", "EINVAL", "^upload_mb=1: allowed are 2",
             "item_max=2000000", "upload_mb=1")
     refused("memory_mb above what slots can tell apart", "EINVAL",
-            "^memory_mb=1048577: without a device at most 1048576 MiB", "memory_mb=1048577")
+            "^memory_mb=4194305: without a device at most 4194304 MiB", "memory_mb=4194305")
     refused("memory_mb above what there is", "ENOMEM",
             "[0-9]+ MiB, but only [0-9]+ MiB .*lower memory_mb=4096", "memory_mb=4096")
 
@@ -522,7 +522,12 @@ def foreign():
     run("mkfs.ext4", "-q", loop.path)
     seen("ext4", "ext4")
     untouched("ext4, and new", "EMEDIUMTYPE", "ext4", "format=new")
+    loop.put(700000, b"abc")
+    loop.put(-20000, b"abc")
     lines = takes("ext4, and force", f"device={loop.path}", "format=force")[1]
+    same("ext4, and force: nothing of it is left at the ends",
+         (b"abc" in loop.get(699000, 4096),
+          any(loop.get(-(1 << 20), (1 << 20) - 4096))), (False, False))
     same("ext4, and force: said so", lines.count(": formatted"), 1)
 
 
@@ -558,6 +563,13 @@ def ours():
         untouched(f"swap where it was ours {' '.join(more)}", "EMEDIUMTYPE",
                   "one of its two superblocks is overwritten by somebody else: swap", *more)
     loop.put(0, head)
+    loop.put(4096, b"\xfc\x4e\x2b\xa9")
+    for more in ((), (f"uuid={first}",), ("format=new",)):
+        untouched(f"md behind our first page {' '.join(more)}", "EMEDIUMTYPE",
+                  "was a kfatcache device, but has the mark of a member of an md RAID", *more)
+    same("md behind our first page, and force",
+         takes("md behind, and force", dev, "format=force")[0], first)
+    takes("md behind, and force: it is gone", dev)
     same("ours again", takes("ours again", dev)[0], first)
     untouched("slab_size=8 where it is 4", "EINVAL", "formatted with slab_size=4, not 8",
               "slab_size=8")

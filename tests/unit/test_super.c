@@ -61,6 +61,7 @@ struct disk {
 	u32 fails_at;		/* I/O that fails, counted from 1 */
 	u64 no_write;		/* page that takes nothing, counted from 1, or ALL */
 	u32 ios;
+	bool wiped_by_force;
 };
 
 static struct disk *to_disk(struct kfc_dev *d)
@@ -92,12 +93,31 @@ static void disk_read(struct kfc_dev *d, struct kfc_io *io)
 	io->done(io);
 }
 
+/* All else that is written is zeros, and only where that was asked for. */
+static void disk_wipe(struct disk *k, struct kfc_io *io)
+{
+	u32 i;
+
+	assert_true(k->wiped_by_force);
+	assert_true(io->page_no + io->nr_pages <= k->dev.pages);
+	io->err = ++k->ios == k->fails_at ? -EIO : 0;
+	for (i = 0; i < io->nr_pages && !io->err; i++) {
+		const u8 *p = page_address(io->pages[i]);
+
+		assert_null(memchr_inv(p, 0, KFC_PAGE));
+		memset(k->mem + (io->page_no + i) * KFC_PAGE, 0, KFC_PAGE);
+	}
+	io->done(io);
+}
+
 static void disk_write(struct kfc_dev *d, struct kfc_io *io)
 {
 	struct disk *k = to_disk(d);
 
-	assert_int_equal(io->nr_pages, 1);
-	assert_true(!io->page_no || io->page_no == d->pages - 1);
+	if (io->nr_pages > 1 || (io->page_no && io->page_no < d->pages - 1)) {
+		disk_wipe(k, io);
+		return;
+	}
 	io->err = ++k->ios == k->fails_at || k->no_write == ALL ||
 		  io->page_no + 1 == k->no_write ? -EIO : 0;
 	if (!io->err)
@@ -177,6 +197,7 @@ static int load(struct disk *k, enum kfc_format format)
 	cache.devs[0] = &k->dev;
 	cache.nr_devs = 1;
 	cache.cfg.format = format;
+	k->wiped_by_force = format == KFC_FORMAT_FORCE;
 	cache.cfg.slab_bytes = slab_bytes;
 	cache.cfg.index_bytes = MIB;
 	cache.cfg.has_uuid = uuid;
@@ -337,6 +358,56 @@ static void test_one_page_bad(void **state)
 		k->no_write = 0;
 		kfc_super_free(&cache);
 	}
+	disk_free(k);
+}
+
+/* md 1.2 and bcache write behind our first page, and leave the last one alone. */
+static void test_taken_behind(void **state)
+{
+	static const struct {
+		u32 off;
+		const char *bytes;
+	} how[] = {
+		{ 4096, "\xfc\x4e\x2b\xa9" },
+		{ 4120, "\xc6\x85\x73\xf6\x4e\x1a" },
+		{ 65600, "_BHRfS_M" },
+	};
+	struct disk *k;
+	uuid_t id;
+	u32 i, len;
+
+	for (i = 0; i < ARRAY_SIZE(how); i++) {
+		len = strlen(how[i].bytes);
+		k = disk_new(16 * MIB);
+		assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
+		id = cache.uuid;
+		/* What is ours there stays. */
+		memset(k->mem + 3 * KFC_PAGE, 7, KFC_PAGE);
+		memcpy(k->mem + how[i].off, how[i].bytes, len);
+		k->writes = 0;
+		assert_int_equal(load(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
+		assert_int_equal(lines, 1);
+		assert_int_equal(load(k, KFC_FORMAT_NEW), -EMEDIUMTYPE);
+		assert_int_equal(k->writes, 0);
+		assert_memory_equal(k->mem + how[i].off, how[i].bytes, len);
+		assert_int_equal(reload(k, KFC_FORMAT_FORCE), 0);
+		assert_memory_equal(&id, &cache.uuid, sizeof(id));
+		assert_memory_not_equal(k->mem + how[i].off, how[i].bytes, len);
+		assert_int_equal(k->mem[3 * KFC_PAGE], 7);
+		assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
+		assert_memory_equal(&id, &cache.uuid, sizeof(id));
+		disk_free(k);
+	}
+	/* Who takes somebody else's device leaves no mark of them, and no more. */
+	k = disk_new(16 * MIB);
+	memset(k->mem, 'x', 16 * MIB);
+	assert_int_equal(load(k, KFC_FORMAT_ASK), -EMEDIUMTYPE);
+	assert_int_equal(reload(k, KFC_FORMAT_FORCE), 0);
+	assert_null(memchr_inv(k->mem + KFC_PAGE, 0, MIB - KFC_PAGE));
+	assert_null(memchr_inv(k->mem + 15 * MIB, 0, MIB - KFC_PAGE));
+	assert_int_equal(k->mem[MIB], 'x');
+	assert_int_equal(k->mem[15 * MIB - 1], 'x');
+	assert_int_equal(reload(k, KFC_FORMAT_ASK), 0);
 	disk_free(k);
 }
 
@@ -663,6 +734,7 @@ int main(void)
 		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_bad_one_first),
 		cmocka_unit_test(test_one_page_bad),
+		cmocka_unit_test(test_taken_behind),
 		cmocka_unit_test(test_taken_over),
 		cmocka_unit_test(test_flips),
 		cmocka_unit_test(test_fields),
