@@ -185,18 +185,18 @@ static int kfc_sb_flush(struct kfc_dev *d, struct kfc_super_state *st)
  * kfc_sb_write() - write both copies
  * @d: the device
  * @st: with what they are to be
- * @both: one is not enough
  *
- * All that was written before is durable before they are. Context: a process;
- * sleeps on the device; one caller a device at a time.
+ * All that was written before is durable before they are. Where the first of them
+ * fails the other stays as it was, and is never at stake before that one is good
+ * again: one is whole at any time. Context: a process; sleeps on the device; one
+ * caller a device at a time.
  * Return: 0, or what the device says; st->unflushed tells of a flush
  */
-int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st, bool both)
+int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st)
 {
 	struct kfc_super *sb = page_address(st->page);
 	int first = le64_to_cpu(st->sb.generation) & 1;
-	int i, err, bad = 0;
-	bool good = false;
+	int i, err;
 
 	if (st->copy[first] == KFC_COPY_GOOD &&
 	    st->copy[!first] != KFC_COPY_GOOD)
@@ -207,27 +207,16 @@ int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st, bool both)
 	err = kfc_sb_flush(d, st);
 	for (i = 0; i < 2 && !err; i++) {
 		int copy = i ? !first : first;
-		int ret;
 
 		st->copy[copy] = KFC_COPY_DAMAGED;
-		ret = kfc_super_rw(d, true, kfc_sb_place(d, copy), &st->page,
-				   1);
-		/* A page that takes nothing does not keep the other from it. */
-		if (ret) {
-			bad = ret;
-			if (both)
-				break;
-			continue;
-		}
-		err = kfc_sb_flush(d, st);
-		if (err)
-			break;
-		st->copy[copy] = KFC_COPY_GOOD;
-		good = true;
+		err = kfc_super_rw(d, true, kfc_sb_place(d, copy),
+				   &st->page, 1);
+		if (!err)
+			err = kfc_sb_flush(d, st);
+		if (!err)
+			st->copy[copy] = KFC_COPY_GOOD;
 	}
-	if (err)
-		return err;
-	return both || !good ? bad : 0;
+	return err;
 }
 
 /* Reads @nr pages from @page_no on into @buf. */

@@ -64,7 +64,7 @@ static inline bool kfc_sb_overwritten(const struct kfc_super_state *st)
 }
 
 int kfc_sb_read(struct kfc_dev *d, struct kfc_super_state *st);
-int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st, bool both);
+int kfc_sb_write(struct kfc_dev *d, struct kfc_super_state *st);
 int kfc_sb_wipe(struct kfc_dev *d, const struct kfc_super_state *st);
 int kfc_sb_behind(struct kfc_dev *d, struct kfc_super_state *st, bool force);
 int kfc_sb_refuse(struct kfc_dev *d, const struct kfc_super_state *st);

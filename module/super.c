@@ -577,9 +577,8 @@ int kfc_super_load(struct kfc_cache *c, struct kfc_geometry *geo)
 	for (i = 0; i < c->nr_devs; i++) {
 		const struct kfc_dev *d = c->devs[i];
 
-		/* An older copy would tell of an index that holds no more. */
 		err = kfc_sb_wipe(c->devs[i], &c->super[i]) ?:
-		      kfc_sb_write(c->devs[i], &c->super[i], true);
+		      kfc_sb_write(c->devs[i], &c->super[i]);
 		if (err) {
 			pr_err("%s (%s): the superblock cannot be written: error %d\n",
 			       d->name, d->what, err);
@@ -610,7 +609,7 @@ u64 kfc_super_epoch(const struct kfc_cache *c)
 static int kfc_super_next(struct kfc_cache *c, u32 nr)
 {
 	le64_add_cpu(&c->super[nr].sb.generation, 1);
-	return kfc_sb_write(c->devs[nr], &c->super[nr], false);
+	return kfc_sb_write(c->devs[nr], &c->super[nr]);
 }
 
 /**
