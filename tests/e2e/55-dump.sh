@@ -51,7 +51,7 @@ AT_EXIT="unpart; rm -f /tmp/kfc-dump.json; echo $wmem > $WMEM"
 echo 4096 16384 32768 > $WMEM
 
 check "a partition of 128 MiB" part 128
-must_load "device: insmod" device="${DEV}p1" memory_mb=8 slab_size=1 index_mb=4
+must_load "device: insmod" device="${DEV}p1" memory_mb=8 slab_size=1 index_mb=4 set_wait_ms=20000
 dump "device" fill
 reads=$(stat kfc_device_reads_dump)
 dump "device" lines words
@@ -70,7 +70,7 @@ unload_check "device: in the middle of a dump" "${DEV}p1"
 check "device: its client was told" wait "$begin"
 unpart
 
-must_load "memory: insmod" memory_mb=64 slab_size=1 index_mb=4
+must_load "memory: insmod" memory_mb=64 slab_size=1 index_mb=4 set_wait_ms=20000
 dump "memory" fill lines goes two
 check "memory: memcdump" memcdump_all
 same "memory: nothing was read" "$(stat kfc_device_reads_dump)" 0
