@@ -648,23 +648,28 @@ enum kfc_turn kfc_conn_turn(struct kfc_conn *c)
 }
 
 /*
- * Pages of the log, in a socket that nobody reads from, keep sets waiting. What is
- * on its way between two of this machine is the reader's already: AF_UNIX has all
- * of it there.
+ * Has its peer taken something since the last tick? What AF_UNIX sends is the
+ * reader's at once.
  */
-static bool kfc_conn_hogs(struct kfc_conn *c)
+static void kfc_conn_note_taken(struct kfc_conn *c)
 {
 	const struct sock *sk = c->sock->sk;
 	u32 una;
 
 	if (sk->sk_family == AF_UNIX)
-		return false;
+		return;
 	una = READ_ONCE(tcp_sk(sk)->snd_una);
 	if (una != c->una || !READ_ONCE(sk->sk_wmem_queued)) {
 		c->una = una;
 		c->took = jiffies;
 	}
-	return kfc_log_lent_all(&c->client.cache->log) &&
+}
+
+/* Pages of the log, in a socket that nobody reads from, keep sets waiting. */
+static bool kfc_conn_hogs(const struct kfc_conn *c)
+{
+	return c->sock->sk->sk_family != AF_UNIX &&
+	       kfc_log_lent_all(&c->client.cache->log) &&
 	       time_after(jiffies, c->took + KFC_HOGS * HZ);
 }
 
@@ -682,6 +687,7 @@ enum kfc_turn kfc_conn_tick(struct kfc_conn *c)
 {
 	unsigned long idle = READ_ONCE(c->client.cache->cfg.idle_timeout);
 
+	kfc_conn_note_taken(c);
 	if (kfc_conn_hogs(c)) {
 		kfc_count(c->client.cache, hogs_closed);
 		goto abort;

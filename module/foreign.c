@@ -2,7 +2,8 @@
 /*
  * What somebody else keeps on a device, by the marks that it leaves there.
  * For the words of a refusal: a device is taken for what it lacks, not for
- * what it is, but where a superblock of ours is damaged.
+ * what it is, but where a superblock of ours is damaged or others' marks lie
+ * behind it.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>

@@ -348,9 +348,9 @@ bool kfc_awaits_pages(const struct kfc_client *cl, const struct mp_req *req,
 {
 	const struct kfc_cache *c = cl->cache;
 
-	return lk->order && !lk->dead && !cl->whole && kfc_wants_value(req) &&
-	       in_parts(cl, &lk->rec) && kfc_log_lent_out(&c->log) &&
-	       !kfc_read_may_copy(c);
+	return kfc_log_lent_out(&c->log) && !kfc_read_may_copy(c) &&
+	       lk->order && !lk->dead && !cl->whole && kfc_wants_value(req) &&
+	       in_parts(cl, &lk->rec);
 }
 
 static enum kfc_cmd_ret get_key(struct kfc_client *cl,

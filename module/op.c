@@ -42,11 +42,14 @@ static u32 shared_answers(const struct kfc_config *cfg)
  */
 bool kfc_cmd_full(const struct kfc_client *cl)
 {
-	struct kfc_cache *c = cl->cache;
-	int left = shared_answers(&c->cfg) - atomic_read(&c->answers);
+	const struct kfc_cache *c = cl->cache;
+	int left, more = (int)cl->answers - KFC_CLIENT_ANSWERS;
 
-	return cl->answers >= KFC_CLIENT_ANSWERS &&
-	       (int)(cl->answers - KFC_CLIENT_ANSWERS) * ANSWERS_PART >= left;
+	/* What all share is not looked at for each command. */
+	if (more < 0)
+		return false;
+	left = shared_answers(&c->cfg) - atomic_read(&c->answers);
+	return more * ANSWERS_PART >= left;
 }
 
 /**

@@ -35,6 +35,12 @@ def conn_slab():
     raise KeyError("kfc_conn")
 
 
+def store(c, objects, count):
+    for i in range(count):
+        c.send(objects.set_cmd(i))
+        c.line()
+
+
 class Case:
     def __init__(self, a):
         self.a = a
@@ -228,9 +234,7 @@ class Case:
         self.bystander()
         o = Objects(43, "100000", "rd-")
         c = self.conn()
-        for i in range(20):
-            c.send(o.set_cmd(i))
-            c.line()
+        store(c, o, 20)
         c.close()
         slow = [self.conn(rcvbuf=8192) for _ in range(10)]
         want = list(range(20)) * 5
@@ -252,12 +256,8 @@ class Case:
         small = Objects(45, "3000", "sm-")
         o = Objects(46, "1000000", "lo-")
         c = self.conn()
-        for i in range(300):
-            c.send(small.set_cmd(i))
-            c.line()
-        for i in range(48):
-            c.send(o.set_cmd(i))
-            c.line()
+        store(c, small, 300)
+        store(c, o, 48)
         # 8 pages for each of io_depth=4, and 4 of the longest values
         most = 8 * 4 + 4 * 320
         slow = [self.conn(rcvbuf=8192) for _ in range(30)]
@@ -287,10 +287,14 @@ class Case:
         time.sleep(1)
         for s in slow:
             s.close()
+        self.is_("nor when they went", self.all_gone("kfc_read_pages"), 0)
+
+    def all_gone(self, name):
+        """What is held for clients that went, after a while."""
         end = time.monotonic() + PATIENCE
-        while self.stat("kfc_read_pages") and time.monotonic() < end:
+        while self.stat(name) and time.monotonic() < end:
             time.sleep(0.2)
-        self.is_("nor when they went", self.stat("kfc_read_pages"), 0)
+        return self.stat(name)
 
     def answers(self):
         """Connections that ask for many objects on the device and read nothing: each
@@ -298,12 +302,8 @@ class Case:
         o = Objects(48, "3000", "an-")
         fill = Objects(49, "1000000", "fi-")
         c = self.conn()
-        for i in range(200):
-            c.send(o.set_cmd(i))
-            c.line()
-        for i in range(40):
-            c.send(fill.set_cmd(i))
-            c.line()
+        store(c, o, 200)
+        store(c, fill, 40)
         # 4 each, and what all share: twice io_depth=4, and one a thread
         most = 30 * 4 + 2 * 4 + self.stat("threads")
         slow = [self.conn(rcvbuf=4096) for _ in range(30)]
@@ -329,10 +329,7 @@ class Case:
         self.is_("what they asked for is there when they read at last", good, 3)
         for s in slow:
             s.close()
-        end = time.monotonic() + PATIENCE
-        while self.stat("kfc_answers_queued") and time.monotonic() < end:
-            time.sleep(0.2)
-        self.is_("none is left when they went", self.stat("kfc_answers_queued"), 0)
+        self.is_("none is left when they went", self.all_gone("kfc_answers_queued"), 0)
         c.close()
 
     def hogs(self):
@@ -342,9 +339,7 @@ class Case:
         fill = Objects(51, "100000", "hf-")
         c = self.conn()
         n = 48
-        for i in range(n):
-            c.send(o.set_cmd(i))
-            c.line()
+        store(c, o, n)
         slow = [self.conn(rcvbuf=4096) for _ in range(n)]
         for i, s in enumerate(slow):
             s.send(b"get %s\r\n" % o.key(i))
