@@ -311,10 +311,14 @@ void kfc_index_added(struct kfc_index *ix)
 	} else {
 		return;
 	}
-	if (!READ_ONCE(ix->asleep) ||
-	    (READ_ONCE(ix->waiting) &&
-	     time_before(jiffies, READ_ONCE(ix->retry_at))))
+	if (!READ_ONCE(ix->asleep))
 		return;
+	if (READ_ONCE(ix->waiting)) {
+		unsigned long at = READ_ONCE(ix->retry_at);
+
+		if (time_before(jiffies, at))
+			return;
+	}
 	WRITE_ONCE(ix->asleep, false);
 	queue_work(system_unbound_wq, &ix->work);
 }

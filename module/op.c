@@ -237,9 +237,10 @@ static void op_request(struct kfc_op *op, const struct mp_req *get)
 /* The operation's read is prepared: it is one of the client's from now on. */
 static void op_add(struct kfc_client *cl, struct kfc_op *op)
 {
+	u32 most = READ_ONCE(cl->cache->cfg.read_timeout_ms);
+
 	op->refs++;
-	op->deadline = jiffies +
-		msecs_to_jiffies(READ_ONCE(cl->cache->cfg.read_timeout_ms));
+	op->deadline = jiffies + msecs_to_jiffies(most);
 	list_move_tail(&op->list, &cl->ops);
 	cl->inflight++;
 	kfc_op_charge(op, op->rd.nr_pages);

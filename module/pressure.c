@@ -116,10 +116,10 @@ void kfc_pressure_note(struct kfc_log *l, u32 slabs)
 bool kfc_pressure_ease(struct kfc_cache *c)
 {
 	struct kfc_log *l = &c->log;
+	unsigned long at = READ_ONCE(l->ease_at);
 	bool more = false;
 
-	if (!READ_ONCE(l->given_bufs) ||
-	    time_before(jiffies, READ_ONCE(l->ease_at)))
+	if (!READ_ONCE(l->given_bufs) || time_before(jiffies, at))
 		return false;
 	spin_lock(&l->lock);
 	/* They may have been asked for since, or memory_mb may be another. */
