@@ -101,6 +101,7 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 #define smp_load_acquire(p) READ_ONCE(*(p))
 #define smp_store_release(p, v) WRITE_ONCE(*(p), v)
 #define smp_mb() do { } while (0)
+#define smp_store_mb(x, v) do { WRITE_ONCE(x, v); smp_mb(); } while (0)
 #define smp_rmb() do { } while (0)
 #define smp_wmb() do { } while (0)
 #define smp_mb__after_atomic() do { } while (0)

@@ -83,7 +83,7 @@ static u32 random_expiry(void)
 {
 	s64 exptime = sim_random_expiry();
 
-	return exptime < 0 ? env_now - sim_below(5) : exptime;
+	return exptime < 0 ? sim_now() - sim_below(5) : exptime;
 }
 
 /* The unique that it wants: for most none, else often the right one. */

@@ -156,23 +156,33 @@ static void flip_bit(u64 page_no, u32 nr_pages)
 	now.mem[page * KFC_PAGE + byte] ^= 1 << sim_below(8);
 }
 
+/* A page of a write's device that it lands on: no superblock, and often a slab's first. */
+static u64 wrong_place(const struct kfc_io *io, enum part part)
+{
+	u64 at = 1 + sim_below(io->dev->pages - 1 - io->nr_pages);
+	u64 slabs = slabs_at(io);
+
+	if (part == SLABS && sim_one_in(2))
+		at = slabs + sim_below((io->dev->pages - 1 - slabs) / io->nr_pages) *
+		     io->nr_pages;
+	if (at < slabs)
+		note_fault(INDEX_AREA);
+	return at;
+}
+
 /* Of a write that was acknowledged, how much is there, or where is it? */
 static u32 lie(struct kfc_io *io, enum part part)
 {
-	u64 first = base[nr_of(io->dev)], slab;
-	u32 i, left = io->nr_pages;
+	u32 left = io->nr_pages;
 
 	/* Nothing helps against a device that loses superblocks. */
 	if (part == SUPERBLOCK)
 		return left;
 	if (sim_fault("lost write")) {
 		left = 0;
-	} else if (part == SLABS && sim_fault("misdirected write")) {
-		for (i = 0; sim_env.c.devs[i] != io->dev; i++)
-			;
-		slab = sim_below(sim_env.c.log.members[i].nr_slabs);
-		put_pages(first + sim_env.c.log.members[i].slabs_at +
-			  slab * io->nr_pages, io, io->nr_pages);
+	} else if (sim_fault("misdirected write")) {
+		put_pages(base[nr_of(io->dev)] + wrong_place(io, part), io,
+			  io->nr_pages);
 		left = 0;
 	} else if (sim_fault("torn write")) {
 		left = sim_below(left);

@@ -53,7 +53,7 @@ static void set_expiry(const struct sim_op *op, struct sim_state *st,
 		st->exp_lo = st->exp_hi = exptime;
 	} else {
 		st->exp_lo = op->now + exptime;
-		st->exp_hi = env_now + exptime;
+		st->exp_hi = sim_now() + exptime;
 	}
 }
 
@@ -74,7 +74,7 @@ static bool short_of_life(const struct sim_op *op, const struct sim_state *st,
 		return false;
 	if (surely)
 		return as.exp_hi < op->now + op->recache;
-	return as.exp_lo < env_now + op->recache;
+	return as.exp_lo < sim_now() + op->recache;
 }
 
 /* Has the one who asks to be told to refresh it, with @surely; or may it? */

@@ -38,7 +38,7 @@ bool model_takes_old(const struct sim_op *op)
 void model_begin(struct sim_op *op)
 {
 	op->step = sim_steps;
-	op->now = env_now;
+	op->now = sim_now();
 	op->at = jiffies;
 	op->order = sim_env.c.order.v;
 	op->valid_from = sim_env.c.valid_from;
@@ -67,7 +67,7 @@ const char *model_may_be_gone(const struct sim_state *st)
 		return st->cause;
 	if (st->order < sim_env.c.valid_from)
 		return "flushed";
-	if (st->exp_lo && st->exp_lo <= env_now)
+	if (st->exp_lo && st->exp_lo <= sim_now())
 		return "expired";
 	return NULL;
 }
@@ -123,10 +123,10 @@ static bool had_ttl(const struct sim_op *op, const struct sim_state *st)
 {
 	if (!st->exp_hi)
 		return op->got_ttl == -1;
-	if (st->exp_hi <= env_now)
+	if (st->exp_hi <= sim_now())
 		return true;
 	return op->got_ttl >= 0 && op->now + op->got_ttl <= st->exp_hi &&
-	       env_now + op->got_ttl >= st->exp_lo;
+	       sim_now() + op->got_ttl >= st->exp_lo;
 }
 
 /* Is what a meta command shows of an item what it was? */
@@ -217,7 +217,7 @@ void model_wrong(struct sim_op *op, const char *why)
 
 	fprintf(stderr, "operation %d of client %u on key %.24s, since step %llu; now %llu then %llu, valid from %llx then %llx\n",
 		op->op, op->cl->id, op->key ? op->key->name : "-", op->step,
-		env_now, op->now, sim_env.c.valid_from, op->valid_from);
+		sim_now(), op->now, sim_env.c.valid_from, op->valid_from);
 	if (op->got.val) {
 		op->got.there = true;
 		model_show("answered", &op->got);
@@ -306,7 +306,7 @@ static void none_older(u64 step)
 static void judge_flush(struct sim_op *op)
 {
 	if (op->exptime) {
-		sim_flush_due = env_now + op->exptime;
+		sim_flush_due = sim_now() + op->exptime;
 		sim_flush_set = op->step;
 		return;
 	}
@@ -320,8 +320,8 @@ void model_flush_due(void)
 {
 	if (!sim_flush_due)
 		return;
-	if (env_now < sim_flush_due)
-		env_now = sim_flush_due;
+	if (sim_now() < sim_flush_due)
+		env_now += sim_flush_due - sim_now();
 	kfc_store_check_flush(&sim_env.c);
 	none_older(sim_flush_set);
 }
@@ -342,6 +342,7 @@ void model_answer(struct sim_op *op, const char *line,
 
 	op->line = line;
 	op->got = *got;
+	told_answer(op, line, got->val);
 	hash_log("answer", got->val ? XXH64(got->val->bytes, got->val->len,
 		 got->flags) : XXH64(line, strlen(line), 0));
 	if (!op->key) {

@@ -24,6 +24,9 @@ static u64 nr_entered, nr_lost, nr_counted, nr_forgotten;
 u64 sim_early_sets;		/* before all was loaded */
 static bool failed;		/* a device, in the life before */
 static bool unclean;		/* the last life ended with a power cut */
+static u64 unloaded_from;	/* when the last unload began */
+static u64 unloaded_to;		/* the latest that one ended, as some superblock may say */
+static u64 load_from;		/* the machine's clock, when a load began */
 /* What sim_meta_faults was when this load began, and when the last one did. */
 static u64 faults_now, faults_then;
 
@@ -33,6 +36,22 @@ void lives_start(void)
 	nr_entered = nr_lost = nr_counted = nr_forgotten = 0;
 	failed = unclean = false;
 	faults_now = faults_then = 0;
+	unloaded_from = unloaded_to = load_from = 0;
+}
+
+/* No object lives longer because the clock was set back. */
+static void check_clock(void)
+{
+	u64 now = sim_now();
+
+	if (sim_env.c.saved.found == KFC_FOUND_CLEAN && now < unloaded_from)
+		sim_fail("time goes on from %llu, and was %llu", now,
+			 unloaded_from);
+	if (now < env_now ||
+	    (now > env_now && now - env_now + load_from > unloaded_to))
+		sim_fail("time goes on from %llu, and is %llu", now, env_now);
+	if (now > env_now)
+		sim_move("of a load: from an older clock");
 }
 
 /* A load is to begin. */
@@ -74,6 +93,7 @@ void lives_load(void)
 		k->set_early = false;
 	}
 	nr_entered = nr_lost = nr_counted = nr_forgotten = 0;
+	load_from = env_now;
 	sim_early_sets = 0;
 }
 
@@ -114,6 +134,7 @@ void lives_loaded(void)
 
 	if ((u64)c->order.v < last_order)
 		sim_fail("order numbers are used again");
+	check_clock();
 	switch (c->saved.found) {
 	case KFC_FOUND_NOTHING:
 		if (last_order && !excused() &&
@@ -139,11 +160,20 @@ void lives_loaded(void)
 	unclean = false;
 }
 
+/* The cache is about to end. */
+void lives_unload(void)
+{
+	if (!sim_cut)
+		unloaded_from = sim_now();
+}
+
 /* The cache has ended; only its structure is there. */
 void lives_unloaded(void)
 {
 	u32 nr;
 
+	if (!sim_cut)
+		unloaded_to = max(unloaded_to, sim_now());
 	/* What a life that was cut found is there once more for the next. */
 	failed &= sim_cut;
 	for (nr = 0; nr < sim_env.c.nr_devs; nr++)
@@ -156,6 +186,8 @@ void model_cut(void)
 	u32 i;
 
 	SIM_NOTE(SIM_FAULT, "power cut, in all");
+	/* It may have been the end of an unload. */
+	unloaded_to = max(unloaded_to, sim_now());
 	for (i = 0; i < sim_nr_entries; i++) {
 		struct sim_key *k = sim_entries[i];
 

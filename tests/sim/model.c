@@ -21,12 +21,15 @@ u32 sim_nr_entries;
 struct drop {
 	struct sim_key *key;
 	struct sim_state was;
+	u64 slot;
 	bool full;		/* overwritten for want of a slot */
+	bool bad;		/* a client dropped what it could not read */
 };
 
 static struct drop drops[SIM_CPUS];
 static struct sim_client *clients_of[SIM_CPUS];
-static u64 seen_stores, seen_moves, seen_copies;
+static u64 seen_stores, seen_moves, seen_copies, seen_early;
+static u64 hung_at;	/* the last step at which reads were given up at once */
 u64 sim_flush_due, sim_flush_set;	/* a delayed flush_all, and its step */
 
 struct sim_blob *blob_new(u32 len)
@@ -82,7 +85,7 @@ void model_start(void)
 	}
 	memset(drops, 0, sizeof(drops));
 	memset(clients_of, 0, sizeof(clients_of));
-	sim_flush_due = sim_flush_set = 0;
+	sim_flush_due = sim_flush_set = hung_at = seen_early = 0;
 	lives_start();
 	model_new_life();
 }
@@ -93,6 +96,7 @@ void model_new_life(void)
 	memset(sim_counters, 0, sizeof(sim_counters));
 	memset(drops, 0, sizeof(drops));
 	seen_stores = seen_moves = seen_copies = 0;
+	told_start();
 }
 
 void model_end(void)
@@ -229,6 +233,7 @@ void kfc_saw_put(const struct kfc_lookup *lk, const struct kfc_rsv *r, u64 old,
 		if (kfc_slot_tag(old) != lk->pos.tag) {
 			drops[sim_cpu()].key = was;
 			drops[sim_cpu()].full = true;
+			drops[sim_cpu()].bad = false;
 			absent(was, "evicted, index full", false);
 		} else if (cl->evicts_tag) {
 			absent(was, "tag collision", early);
@@ -341,6 +346,26 @@ void model_settle(void)
 	settle(&drops[sim_cpu()]);
 }
 
+/*
+ * What makes room lies in the oldest slab of its device, by the time that it was
+ * written: so of those with a buffer at a time any may be next.
+ */
+static void check_oldest(u64 slot)
+{
+	const struct kfc_log *l = &sim_env.c.log;
+	const struct kfc_slab *s = kfc_slab_of(l, slot);
+	u32 i, older = 0;
+
+	if (!l->nr_members || l->failed || kfc_slab_copies(l, s))
+		return;
+	for (i = 0; i < l->nr_slabs; i++)
+		older += l->slabs[i].dev == s->dev &&
+			 l->slabs[i].state == KFC_SLAB_STORED &&
+			 l->slabs[i].seq < s->seq;
+	if (older > l->max_bufs)
+		sim_fail("%u slabs are older than the one that goes", older);
+}
+
 void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 {
 	struct drop *d = &drops[sim_cpu()];
@@ -350,7 +375,8 @@ void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 	settle(d);
 	hash_log("clear", old);
 	d->key = k;
-	d->full = false;
+	d->full = d->bad = false;
+	d->slot = old;
 	d->was = k->cur;	/* its value is not looked at */
 	d->was.val = NULL;
 	if (is_writer() && lives_forgets(pos, old)) {
@@ -368,6 +394,7 @@ void kfc_saw_clear(const struct kfc_ipos *pos, u64 old)
 		absent(k, "deleted", false);
 	} else {
 		absent(k, "device error", false);
+		d->bad = true;
 	}
 }
 
@@ -381,10 +408,15 @@ static void counts_drop(struct drop *d, u32 which, u64 n)
 		return;
 	if (!d->key)
 		sim_fail("an eviction was counted that was none");
+	if (d->bad && which != COUNTER(ev_device))
+		sim_fail("a client dropped key %.24s, and not for an error",
+			 d->key->name);
 	if (which == COUNTER(ev_index) && !d->full)
 		sim_fail("counted as evicted by a full index");
 	if (which == COUNTER(ev_space) && !is_writer())
 		sim_fail("counted as evicted for space");
+	if (which == COUNTER(ev_space))
+		check_oldest(d->slot);
 	if (which == COUNTER(reclaimed) && !model_may_be_gone(&d->was))
 		sim_fail("counted as reclaimed, but it was alive");
 	if (which == COUNTER(ev_device) && !sim_read_errors &&
@@ -393,11 +425,48 @@ static void counts_drop(struct drop *d, u32 which, u64 n)
 	    !(cl && cl->tokens))
 		sim_fail("evicted for a device error, but there was none");
 	if (which == COUNTER(delete_hits)) {
+		if (cl->now->key != d->key)
+			model_wrong(cl->now, "deleted another key");
 		if (cl->now->compares && cl->now->cas != d->was.cas)
 			model_wrong(cl->now, "deleted what has another unique");
 		cl->now->removed = true;
 	}
 	d->key = NULL;
+}
+
+/* Where reads are given up at once, for a device that does not answer. */
+void model_yields(void)
+{
+	if (sim_env.c.overdue.v * 2 > sim_env.c.cfg.io_depth)
+		hung_at = sim_steps;
+}
+
+/* The read that takes too long is for one that waits, the first one longest. */
+static void check_timeout(const struct sim_client *cl)
+{
+	u32 most = sim_env.c.cfg.read_timeout_ms;
+	const struct sim_op *op;
+
+	op = list_first_entry_or_null(&cl->fifo, struct sim_op, fifo);
+	model_yields();
+	if (op && op->step > hung_at && jiffies - op->at < most)
+		sim_fail("a read was given up before its time");
+}
+
+/* A slab with objects is about to be reclaimed: are free ones short? */
+static void check_reclaim(void)
+{
+	const struct kfc_cache *c = &sim_env.c;
+	const struct kfc_log *l = &c->log;
+	u64 early = sim_coin_hits("reclaim_early");
+
+	if (early != seen_early || l->failed || l->nr_members > 1) {
+		seen_early = early;
+		return;
+	}
+	if (l->nr_free + l->nr_ready > l->nr_heads + !!c->cfg.reinsert_pct)
+		sim_fail("reclaimed with %u slabs free and %u ready",
+			 l->nr_free, l->nr_ready);
 }
 
 void sim_count(u64 *counter, u64 n)
@@ -422,8 +491,14 @@ void sim_count(u64 *counter, u64 n)
 		if (cl && cl->now && cl->now->op == MP_GAT)
 			cl->tokens++;
 		break;
-	case COUNTER(read_errors):
+	case COUNTER(ext_page_evictions):
+		check_reclaim();
+		break;
 	case COUNTER(read_timeouts):
+		if (cl)
+			check_timeout(cl);
+		fallthrough;
+	case COUNTER(read_errors):
 	case COUNTER(bad_page):
 	case COUNTER(bad_header):
 	case COUNTER(bad_body):
@@ -478,7 +553,7 @@ void model_check_counters(void)
 
 		there += st->there;
 		dead += st->there && (st->order < c->valid_from ||
-				      (st->exp_hi && st->exp_hi <= env_now));
+				      (st->exp_hi && st->exp_hi <= sim_now()));
 	}
 	/*
 	 * There was time enough to find them, where all can be read. Of several
@@ -499,6 +574,7 @@ void model_check_counters(void)
 	EQUAL("reinserted", n.reinserted, seen_moves);
 	EQUAL("promotions", n.promotions, seen_copies);
 	EQUAL("get_hits + get_misses", n.get_hits + n.get_misses, n.cmd_get);
+	told_check(&n);
 	/* Of what a load or a superblock met not all has a number of its own. */
 	if (!sim_meta_errors) {
 		EQUAL("read errors", n.read_errors, sim_read_errors);

@@ -219,6 +219,7 @@ void sim_yield(void)
 {
 	struct sim_co *me = cur, *to;
 
+	model_yields();
 	switches++;
 	until_switch = 1 + sim_below(2 * mean_run);
 	if (!sim_calm && sim_one_in(tick_one_in))

@@ -74,6 +74,8 @@ extern u64 sim_steps;
 extern u64 sim_step_limit;
 
 void sim_point(void);
+/* model.c: the running coroutine may be switched for another one. */
+void model_yields(void);
 void sim_yield(void);
 void sim_lock(bool *held);
 bool sim_trylock(bool *held);

@@ -171,6 +171,7 @@ static void stop_cache(void)
 	struct kfc_cache *c = &sim_env.c;
 
 	count_ops();
+	lives_unload();
 	kfc_cmd_exit(c);
 	kfc_cache_exit(c);
 	if (sim_allocs || shim_pages)
@@ -239,6 +240,16 @@ static void look_at_all(struct sim_client *cl, bool last)
 	sim_calm = last;
 }
 
+/* Until the next load; whoever sets the clock may set it back. */
+static void stand_idle(void)
+{
+	unsigned long ms = sim_below(2000);
+
+	sim_time_jump(ms, sim_below(30));
+	if (sim_fault("clock set back"))
+		env_now -= sim_below(60);
+}
+
 /* The first coroutine: a cache's life, and those after it. */
 static int life(void *arg)
 {
@@ -258,7 +269,7 @@ static int life(void *arg)
 			look_at_all(cl, last);
 		stop_cache();
 		if (!last)
-			sim_time_jump(sim_below(2000), sim_below(30));
+			stand_idle();
 	}
 	sim_stop_co(dev);
 	free(cl);

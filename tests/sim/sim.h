@@ -33,6 +33,12 @@ extern struct env sim_env;
 extern struct kfc_counters sim_counters[SIM_CPUS];
 extern bool sim_loading;	/* kfc_cache_init() is under way */
 
+/* The cache's clock, which lives.c holds against what it has to be. */
+static inline u64 sim_now(void)
+{
+	return kfc_now(&sim_env.c);
+}
+
 u64 sim_mix(u64 x);
 void sim_sched_start(u64 seed);
 
@@ -228,12 +234,19 @@ bool sim_stores_stale(const struct sim_op *op, const struct sim_state *was);
 struct sim_state sim_apply(struct sim_op *op, const struct sim_state *was,
 			   u64 order, bool found, bool won);
 
+/* told.c: hits and misses */
+void told_start(void);
+void told_nothing(const struct sim_op *op);
+void told_answer(const struct sim_op *op, const char *line, bool value);
+void told_check(const struct kfc_counters *n);
+
 /* lives.c: the model, from one load to the next */
 void lives_start(void);
 void lives_next(void);
 void lives_load(void);
 void lives_replaced(void);
 void lives_loaded(void);
+void lives_unload(void);
 void lives_unloaded(void);
 void lives_check(void);
 void lives_power_on(void);
