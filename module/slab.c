@@ -273,7 +273,8 @@ void kfc_log_exit(struct kfc_cache *c)
  */
 void kfc_log_kick(struct kfc_log *l)
 {
-	WRITE_ONCE(l->kicked, true);
+	/* Who finds it set finds what there is to do. */
+	smp_store_release(&l->kicked, true);
 	wake_up(&l->wait);
 }
 

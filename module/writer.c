@@ -698,7 +698,8 @@ static int writer(void *arg)
 							 l->expire.busy ?
 							 KFC_EXPIRE_MS :
 							 KFC_LOOK_MS));
-		WRITE_ONCE(l->kicked, false);
+		/* What there is to do from now on is seen, or kicks again. */
+		smp_store_mb(l->kicked, false);
 		while (!kthread_should_stop() && kfc_log_step(c))
 			cond_resched_tasks_rcu_qs();
 	}
@@ -774,7 +775,8 @@ void kfc_log_settle(struct kfc_cache *c)
 
 	seal_heads(c, NULL);
 	for (;;) {
-		WRITE_ONCE(l->kicked, false);
+		/* A write that ends now is seen, or kicks again. */
+		smp_store_mb(l->kicked, false);
 		if (kfc_log_writes(c))
 			continue;
 		if (!writes_out(l, true))
