@@ -87,7 +87,7 @@ static void init_lists(struct kfc_log *l)
 /* Pages that sockets may hold while their buffers are in use again. */
 static u32 max_orphans(const struct kfc_log *l, u32 bufs)
 {
-	return bufs * l->slab_pages / 4;
+	return (u64)bufs * l->slab_pages / 4;
 }
 
 /**
@@ -203,8 +203,8 @@ int kfc_log_init(struct kfc_cache *c, const struct kfc_geometry *geo,
 	l->slabs = __vmalloc(array_size(l->nr_all, sizeof(*l->slabs)),
 			     KFC_BUF_GFP);
 	l->heads = kvcalloc(kfc_log_heads(l), sizeof(*l->heads), GFP_KERNEL);
-	l->orphans = kvcalloc(max_orphans(l, l->max_bufs),
-			      sizeof(*l->orphans), GFP_KERNEL);
+	l->orphans = __vmalloc(array_size(max_orphans(l, l->max_bufs),
+					  sizeof(*l->orphans)), KFC_BUF_GFP);
 	l->scratch = alloc_page(GFP_KERNEL);
 	if (!l->slabs || !l->heads || !l->orphans || !l->scratch ||
 	    kfc_expire_init(l))
@@ -257,7 +257,7 @@ void kfc_log_exit(struct kfc_cache *c)
 	if (l->scratch)
 		put_page(l->scratch);
 	l->scratch = NULL;
-	kvfree(l->orphans);
+	vfree(l->orphans);
 	kvfree(l->heads);
 	vfree(l->slabs);
 	l->orphans = NULL;
