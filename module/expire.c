@@ -161,8 +161,12 @@ static bool look_at_slab(struct kfc_cache *c, struct kfc_slab *s)
 	if (READ_ONCE(s->state) != KFC_SLAB_STORED)
 		return false;
 	if (!atomic_read(&s->live)) {
-		/* Slabs that wait for readers keep others from being drained. */
-		if (atomic_read(&s->pins))
+		/*
+		 * Slabs that wait for readers keep others from being drained. And
+		 * bad places that are handed on at once would get all that comes.
+		 */
+		if (atomic_read(&s->pins) ||
+		    (READ_ONCE(s->write_failed) && !kfc_slab_lost(l, s)))
 			return false;
 		kfc_slab_free(c, s);
 		return true;

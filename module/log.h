@@ -77,6 +77,8 @@ struct kfc_buf {
  * @home: its number among the slabs of its device; constant
  * @state: enum kfc_slab_state; log->lock
  * @kept: opened for what is kept; log->lock, READ_ONCE
+ * @write_failed: in this life, so its place may be a bad one; written by the
+ *	writer thread, and by who opens it, under log->lock
  * @dev: number of its device; constant. 0 where it has none
  */
 struct kfc_slab {
@@ -97,6 +99,7 @@ struct kfc_slab {
 	u32 end;
 	u8 state;
 	bool kept;
+	bool write_failed;
 	u8 dev;
 };
 

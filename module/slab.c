@@ -304,6 +304,7 @@ struct kfc_slab *kfc_slab_open(struct kfc_cache *c, enum kfc_head_kind kind,
 		list_del_init(&s->list);
 		WRITE_ONCE(l->nr_ready, l->nr_ready - !copies);
 		WRITE_ONCE(s->kept, kind != KFC_HEAD_NEW);
+		WRITE_ONCE(s->write_failed, false);
 		WRITE_ONCE(l->nr_new, l->nr_new + !s->kept);
 		WRITE_ONCE(s->opened, kfc_now(c));
 		WRITE_ONCE(s->nr_recs, 0);

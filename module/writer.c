@@ -103,6 +103,7 @@ static void finish_write(struct kfc_cache *c, struct kfc_write *w)
 		/* In memory it is as good as before, when that is all we have. */
 		if (!kfc_slab_lost(l, s))
 			kfc_slab_empty(c, s, KFC_EVICT_DEVICE);
+		WRITE_ONCE(s->write_failed, true);
 	} else {
 		kfc_count_add(c, ext_bytes_written, l->geo.slab_bytes);
 		kfc_count_add(c, ext_objects_written, s->nr_recs);

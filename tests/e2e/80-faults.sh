@@ -116,6 +116,40 @@ holds "bit flips: curr_items is right" "$(stat curr_items) > 1500 && $(stat curr
 state
 unload_check "bit flips" "$DM"
 
+# --- bad blocks: of some slabs one page can be neither read nor written
+# holes PAGE...: a table with an error at each of them
+holes() {
+	local at=0 page
+
+	for page; do
+		echo "$at $((page * 8 - at)) linear $DEV $at"
+		echo "$((page * 8)) 8 error"
+		at=$((page * 8 + 8))
+	done
+	echo "$at $((SECTORS - at)) linear $DEV $at"
+}
+bad_blocks() { dm_table "$NAME" "$(holes 2600 3700 4800 5900)"; }
+
+begin "bad blocks"
+check "bad blocks: four" bad_blocks
+mixed_start
+right_or_miss "bad blocks"
+misses=$(field misses)
+mixed_end "bad blocks"
+holds "bad blocks: what lies there is a miss" "$misses > 0"
+holds "bad blocks: and little else" "$misses < 1500"
+holds "bad blocks: kfc_device_read_errors counts them" "$(stat kfc_device_read_errors) > 0"
+check "bad blocks: 17,000 more objects" obj load --first 6000 --count 17000 --seconds 90
+holds "bad blocks: the log went round" "$(stat extstore_page_evictions) > 15"
+holds "bad blocks: kfc_device_write_errors counts them" "$(stat kfc_device_write_errors) > 0"
+same "bad blocks: the device is not given up" "$(stat kfc_device_state)" ok
+check "bad blocks: the newest are right" obj verify --first 21500 --count 1500 --max-misses 1000
+holds "bad blocks: most are there" "$(field misses) < 800"
+state
+check "bad blocks: over" linear
+served "bad blocks, over"
+unload_check "bad blocks" "$DM"
+
 # --- each read returns a wrong byte
 begin "corrupted reads"
 check "corrupted reads: dm-flakey" table "flakey $DEV 0 0 600 5 corrupt_bio_byte 224 r 85 0"

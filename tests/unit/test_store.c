@@ -551,6 +551,68 @@ static void test_device_hangs(void **state)
 	env_stop(&e);
 }
 
+/* A read does not end: its slab waits, and sets have the others. */
+static void test_read_hangs(void **state)
+{
+	struct env_client ec;
+	struct kfc_slab *s;
+	char key[32];
+	struct env e;
+	u32 k;
+
+	env_start(&e, 128 << 10, 4, 40, 256 << 10);
+	e.c.cfg.set_wait_ms = 2 * e.c.cfg.read_timeout_ms;
+	env_client_init(&e, &ec);
+	push_out(&e, &ec);
+	s = list_first_entry(&e.c.log.stored, struct kfc_slab, list);
+	atomic_inc(&s->pins);
+	/* Three a slab: the log goes round, some times. */
+	for (k = 0; k < 500; k++) {
+		jiffies += 10;
+		sprintf(key, "k%u", k);
+		must(env_set(&e, &ec, "set", key, 0, 0,
+			     make_value(k, 1, 40000), 40000, ""), "STORED\r\n");
+		step(&e);
+	}
+	assert_int_equal(s->state, KFC_SLAB_DRAIN);
+	atomic_dec(&s->pins);
+	step(&e);
+	assert_int_equal(s->state, KFC_SLAB_FREE);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
+/* What can't be written has its turn again when all others had theirs. */
+static void test_bad_place(void **state)
+{
+	struct env_client ec;
+	struct kfc_slab *s = NULL;
+	struct env e;
+	u32 i;
+
+	env_start(&e, 128 << 10, 4, 40, 256 << 10);
+	env_client_init(&e, &ec);
+	push_out(&e, &ec);
+	e.d.fail_writes = 1;
+	push_out(&e, &ec);
+	assert_int_equal(e.counters.write_errors, 1);
+	for (i = 0; i < e.c.log.nr_slabs; i++)
+		if (e.c.log.slabs[i].write_failed)
+			s = &e.c.log.slabs[i];
+	assert_non_null(s);
+	for (i = 0; i < 100; i++) {
+		jiffies += 100;
+		step(&e);
+	}
+	assert_int_equal(s->state, KFC_SLAB_STORED);
+	for (i = 0; i < 10 && s->write_failed; i++)
+		push_out(&e, &ec);
+	assert_false(s->write_failed);
+	assert_in_range(i, 3, 9);
+	env_client_exit(&e, &ec);
+	env_stop(&e);
+}
+
 /* A value as large as may be, and one byte more. */
 static void test_largest(void **state)
 {
@@ -1112,6 +1174,8 @@ int main(void)
 		cmocka_unit_test(test_answers_in_order),
 		cmocka_unit_test(test_read_timeout),
 		cmocka_unit_test(test_device_hangs),
+		cmocka_unit_test(test_read_hangs),
+		cmocka_unit_test(test_bad_place),
 		cmocka_unit_test(test_largest),
 		cmocka_unit_test(test_reinsert),
 		cmocka_unit_test(test_reinsert_once),
