@@ -101,22 +101,24 @@ void kfc_member_result(struct kfc_cache *c, u32 nr, int err)
  * @c: the cache
  * @m: the device
  *
- * Context: the writer thread. Return: false where there is no other
+ * Context: the writer thread. Return: where there is no other, only whether slabs
+ * of it wait for reads that do not end
  */
 bool kfc_member_late(const struct kfc_cache *c, const struct kfc_member *m)
 {
 	unsigned long most;
 	u32 i;
 
+	most = msecs_to_jiffies(READ_ONCE(c->cfg.read_timeout_ms));
+	if (m->pinned && time_after(jiffies, m->pinned + most))
+		return true;
 	if (c->log.nr_members == 1)
 		return false;
-	most = msecs_to_jiffies(READ_ONCE(c->cfg.read_timeout_ms));
 	for (i = 0; i < KFC_WRITES; i++)
 		if (m->writes[i].slab && !READ_ONCE(m->writes[i].done) &&
 		    time_after(jiffies, m->writes[i].since + most))
 			return true;
-	return m->await.late ||
-	       (m->pinned && time_after(jiffies, m->pinned + most));
+	return m->await.late;
 }
 
 /**
