@@ -297,7 +297,8 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
  * @lk: as it was for kfc_read_prepare(); order, dead and rec are filled in
  * @rd: the read; io.done was called
  *
- * What fails a check is dropped from the index. The slab stays pinned. Of a
+ * What fails a check is dropped from the index, and @lk's slot is 0. The slab
+ * stays pinned. Of a
  * record longer than the read, the pages that were read are checked.
  * Context: any but hardirq.
  * Return: true where the key's record is there, dead or not
@@ -309,8 +310,12 @@ bool kfc_read_finish(struct kfc_cache *c, struct kfc_lookup *lk,
 	lk->order = 0;
 	lk->dead = false;
 	lk->pinned = true;
-	if (!check_read(c, lk, rd) && !kfc_store_remove(c, lk))
-		kfc_count(c, ev_device);
+	if (!check_read(c, lk, rd)) {
+		if (!kfc_store_remove(c, lk))
+			kfc_count(c, ev_device);
+		/* Where it was moved, and comes back there, it is read again. */
+		lk->slot = 0;
+	}
 	return lk->order;
 }
 
