@@ -330,6 +330,7 @@ static enum kfc_step kfc_conn_request(struct kfc_conn *c, struct mp_req *req,
 		if (avail < need)
 			return kfc_conn_upload(c, req, used, before);
 		kfc_upload_unwait(c);
+		c->nomem = 0;
 		val.len = req->vlen;
 		val.flat = c->rbuf + c->rpos + used;
 		used += need;
@@ -392,6 +393,9 @@ static enum kfc_step kfc_conn_command(struct kfc_conn *c, struct kfc_budget *b)
 	switch (st) {
 	case MP_REQ:
 		b->cmds--;
+		/* It may walk all slabs, and others wait. */
+		if (req.op == MP_STATS)
+			b->cmds = 0;
 		step = kfc_conn_request(c, &req, used, &before);
 		return step == KFC_STEP_FILL ? kfc_in_fill(c, b) : step;
 	case MP_ERR:
