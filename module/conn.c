@@ -743,6 +743,10 @@ void kfc_conn_close(struct kfc_conn *c)
 	kfc_in_close(c);
 	kfc_out_drop(&c->client.out);
 	kfc_client_close(&c->client);
+	/* A peer that takes nothing may keep what was sent for so long. */
+	if (c->sock->sk->sk_family != AF_UNIX)
+		tcp_sock_set_user_timeout(c->sock->sk,
+					  KFC_LINGER * MSEC_PER_SEC);
 	sock_release(c->sock);
 	c->sock = NULL;
 	WRITE_ONCE(c->state, KFC_CONN_CLOSED);

@@ -28,6 +28,7 @@ unload_check "long values"
 
 must_load "hogs: insmod" device="$DEV" memory_mb=16
 limits "hogs" hogs
+limits "hogs that quit" gone_hogs
 limits "urgent data" urgent
 unload_check "hogs"
 

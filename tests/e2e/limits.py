@@ -4,7 +4,7 @@
 
     limits.py HOST PORT LABEL CASE [--max-conns N] [--idle S] [--upload MIB]
 
-Cases: max_conns idle uploads readers long answers hogs urgent pins halves garbage storm pipeline linger.
+Cases: max_conns idle uploads readers long answers hogs gone_hogs urgent pins halves garbage storm pipeline linger.
 Prints `ok LABEL: NAME` and `not ok LABEL: NAME - reason`.
 """
 import argparse
@@ -332,7 +332,7 @@ class Case:
         self.is_("none is left when they went", self.all_gone("kfc_answers_queued"), 0)
         c.close()
 
-    def hogs(self):
+    def hogs(self, more=b""):
         """Connections that ask for values in memory and read nothing, until sockets
         have so many pages of the log that sets find no place: they have to go."""
         o = Objects(50, "250000", "ho-")
@@ -342,7 +342,7 @@ class Case:
         store(c, o, n)
         slow = [self.conn(rcvbuf=4096) for _ in range(n)]
         for i, s in enumerate(slow):
-            s.send(b"get %s\r\n" % o.key(i))
+            s.send(b"get %s\r\n" % o.key(i) + more)
         time.sleep(1)
         refused = in_a_row = i = 0
         end = time.monotonic() + 3 * PATIENCE
@@ -357,9 +357,14 @@ class Case:
             i, refused, self.stat("kfc_lent_pages"), self.stat("kfc_hogs_closed")))
         self.is_("they keep sets from their place", refused > 0)
         self.is_("until they are closed, and sets go on", in_a_row, 100)
-        self.is_("kfc_hogs_closed counts them", self.stat("kfc_hogs_closed") > 0)
+        if not more:
+            self.is_("kfc_hogs_closed counts them", self.stat("kfc_hogs_closed") > 0)
         for s in slow:
             s.close()
+
+    def gone_hogs(self):
+        """The same, by those who have said goodbye: closed, their sockets have the pages."""
+        self.hogs(b"quit\r\n")
 
     def urgent(self):
         """Urgent data ends a receive, however much lies behind it."""
