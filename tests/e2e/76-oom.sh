@@ -23,7 +23,8 @@ cat > "$T/hog.py" <<-'END'
 	full = b"\1" * (1 << 20)
 	kept = []
 	while True:
-	    m = mmap.mmap(-1, 1 << 20)
+	    # private, or it would stay until the process has ended
+	    m = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 	    m[:] = full
 	    kept.append(m)
 END

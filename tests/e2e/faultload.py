@@ -68,6 +68,7 @@ def series(fd, rounds, name, first, step, min_order, *params):
     with open("/sys/kernel/debug/fail_page_alloc/min-order", "w") as f:
         f.write(min_order)
     refused = without = 0
+    ended = False
     wrong = []
     nth = first
     for _ in range(rounds):
@@ -78,6 +79,7 @@ def series(fd, rounds, name, first, step, min_order, *params):
                 wrong.append(f"allocation {nth}: rmmod: {os.strerror(err)}")
                 break
             if not failed:
+                ended = True
                 break
             without += 1
         elif failed and err in (errno.ENOMEM, errno.ENFILE):
@@ -87,7 +89,8 @@ def series(fd, rounds, name, first, step, min_order, *params):
         wrong += [f"allocation {nth}: left: {x}" for x in left()]
         nth += step
     print("\n".join(wrong))
-    print(f"# {name}: {refused} loads refused, {without} without it, the last at {nth - step}")
+    print(f"# {name}: {refused} loads refused, {without} without it, the last at {nth - step}"
+          + (", and there are no more" if ended else ""))
     for good, what in ((not wrong, "each load ends as if it had not been"),
                        (refused + without > 5, "there were some to fail")):
         print(f"ok {name}: {what}" if good else f"not ok {name}: {what} - {wrong[:1]}", flush=True)

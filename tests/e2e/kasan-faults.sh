@@ -16,14 +16,16 @@
 wipe "$DEV"
 SMALL="port=$PORT memory_mb=4 slab_size=1 index_mb=1 threads=$THREADS"
 DEVICE="$SMALL device=$DEV"
-# In a soak every one; else some all over.
-ROUNDS=${KFC_SOAK:+40}
+# In a soak every one, until there are no more, and of the pages, most of which are
+# those of buffers, one of ten; else some all over.
+ROUNDS=${KFC_SOAK:+100000}
 STEP=${KFC_SOAK:+1}
+PAGES=${KFC_SOAK:+10}
 allocations
 relay py -m faultload "$KFC_KO" "${ROUNDS:-6}" \
 	-- "memory only: small allocations" 1 "${STEP:-5}" 10 $SMALL \
-	-- "device: small allocations" 3 "${STEP:-9}" 10 $DEVICE \
-	-- "device: pages" 7 97 0 $DEVICE unix=/tmp/kfc.sock udp_port=11299
+	-- "device: small allocations" 1 "${STEP:-9}" 10 $DEVICE \
+	-- "device: pages" 1 "${PAGES:-97}" 0 $DEVICE unix=/tmp/kfc.sock udp_port=11299
 check "loading: nothing left" nothing_left "$DEV"
 calm
 wipe "$DEV"
