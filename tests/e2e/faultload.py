@@ -5,8 +5,9 @@
 
 For each NAME: the FIRSTth that loading does, STEP behind it, and so on, ROUNDS loads at most
 or until there are no more; pages count where there are 2^MIN_ORDER of them. Each load has to
-be refused with ENOMEM (ENFILE by a socket that has no inode), or go well without what it did not
-get and be unloaded; nothing may be left of it. The device is claimed again by the next.
+be refused with ENOMEM (ENFILE by a socket that has no inode, EADDRINUSE by a port that has
+no bucket), or go well without what it did not get and be unloaded; nothing may be left of it.
+The device is claimed again by the next.
 
 /proc/self/fail-nth counts what /sys/kernel/debug/fail* are told to count, and is 0 when one
 has failed. The kernel's log does not tell: some allocations fail silently, by __GFP_NOWARN.
@@ -82,7 +83,7 @@ def series(fd, rounds, name, first, step, min_order, *params):
                 ended = True
                 break
             without += 1
-        elif failed and err in (errno.ENOMEM, errno.ENFILE):
+        elif failed and err in (errno.ENOMEM, errno.ENFILE, errno.EADDRINUSE):
             refused += 1
         else:
             wrong.append(f"allocation {nth}: {os.strerror(err)}")
