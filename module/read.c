@@ -298,8 +298,8 @@ static bool check_read(struct kfc_cache *c, struct kfc_lookup *lk,
  * @rd: the read; io.done was called
  *
  * What fails a check is dropped from the index, and @lk's slot is 0. The slab
- * stays pinned. Of a
- * record longer than the read, the pages that were read are checked.
+ * stays pinned. Of a record longer than the read, the pages that were read are
+ * checked.
  * Context: any but hardirq.
  * Return: true where the key's record is there, dead or not
  */
